@@ -1,0 +1,196 @@
+//! The loop: run what is ready, ask the outside, read the mail, fire the timers; or sleep until one of them.
+//!
+//! ```text
+//! loop { run the batch that is ready now (what it wakes runs next turn)
+//!        -> nothing ready: park until an event or the next deadline
+//!        -> drain the inbox -> fire due timers }
+//! ```
+//!
+//! Two guarantees, both tested: a woken task is polled once before any task is polled twice (a batch is a
+//! snapshot, the queue is first in, first out); and however busy the tasks are, the outside is asked, and due
+//! timers fire, at least every 60 polls, and after a millisecond of run time at the next 15th poll. With no source
+//! armed and no timer set there is no system call at all, and the clock is not read.
+
+use crate::{
+    core::Core,
+    task::waker,
+    time::Instant,
+};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// Polls between two looks at the clock: a look costs about two cheap polls.
+const STRIDE: u32 = 15;
+/// Strides between two questions to the outside: at 100 ns a poll a question (half a microsecond) costs less than
+/// a tenth.
+const MAX_STRIDES: u32 = 4;
+/// Run time between two questions: the granularity of timers.
+const MAX_BUSY: Duration = Duration::from_millis(1);
+
+/// One `block_on`: drives the tasks of `core` until the root future is done.
+pub(crate) struct EventLoop<'a> {
+    core: &'a Core,
+    wakes: Vec<u32>,
+    /// Polls left of this stride.
+    stride: u32,
+    /// Strides since the outside was asked.
+    strides: u32,
+    /// When the first of them ended.
+    busy_since: Option<Instant>,
+}
+
+impl<'a> EventLoop<'a> {
+    pub(crate) fn new(core: &'a Core) -> Self {
+        Self { core, wakes: Vec::new(), stride: STRIDE, strides: 0, busy_since: None }
+    }
+
+    /// Runs until `root` is ready; `None` if the runtime was stopped first.
+    pub(crate) fn run_root<F: Future>(&mut self, mut root: Pin<&mut F>) -> Option<F::Output> {
+        let core = self.core;
+        let key = core.root().key();
+        waker::wake_key(key);
+        let poll_root = || {
+            core.set_running(None);
+            root.as_mut().poll(&mut Context::from_waker(&waker::waker(key)))
+        };
+        self.run(poll_root, || None)
+    }
+
+    /// Runs until no task but daemons is left; `None` if the runtime was stopped first.
+    pub(crate) fn run_tasks(&mut self) -> Option<()> {
+        let core = self.core;
+        self.run(|| Poll::Pending, || (core.alive() == 0).then_some(()))
+    }
+
+    /// Runs turns until `poll_root` is ready or, before a turn, `done` gives something; `None`: stopped.
+    fn run<T>(
+        &mut self,
+        mut poll_root: impl FnMut() -> Poll<T>,
+        mut done: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let core = self.core;
+        loop {
+            if core.remote().doorbell().take() {
+                core.read_mail(&mut self.wakes);
+            }
+            if core.take_stop() {
+                return None;
+            }
+            if let Some(output) = done() {
+                return Some(output);
+            }
+            // The batch ends with who is last now: what it wakes comes behind.
+            let Some(last) = core.ready().last() else {
+                self.idle();
+                continue;
+            };
+            while let Some(queued) = core.ready().pop() {
+                let is_last = queued.is_for(last);
+                if queued.is_for(core.root()) {
+                    queued.unqueue();
+                    if let Poll::Ready(output) = poll_root() {
+                        return Some(output);
+                    }
+                } else {
+                    queued.run(core);
+                }
+                self.stride -= 1;
+                if self.stride == 0 {
+                    self.consider_asking();
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A stride of polls is over: asks the outside if it is time.
+    #[cold]
+    fn consider_asking(&mut self) {
+        let core = self.core;
+        self.stride = STRIDE;
+        self.strides += 1;
+        let armed = core.park().waiters() > 0;
+        if self.strides < MAX_STRIDES {
+            if !armed && core.timers().is_empty() {
+                return;
+            }
+            let now = Instant::now();
+            let since = *self.busy_since.get_or_insert(now);
+            if now.duration_since(since) < MAX_BUSY {
+                return;
+            }
+        }
+        if armed {
+            self.park(Some(Duration::ZERO));
+        }
+        self.asked();
+    }
+
+    /// The outside was asked just now: reads the mail and fires the timers that its answer made due.
+    fn asked(&mut self) {
+        self.stride = STRIDE;
+        self.strides = 0;
+        self.busy_since = None;
+        if self.core.remote().doorbell().take() {
+            self.core.read_mail(&mut self.wakes);
+        }
+        if !self.core.timers().is_empty() {
+            self.core.timers().turn();
+        }
+    }
+
+    /// Nothing is ready: one step towards something that is.
+    fn idle(&mut self) {
+        let core = self.core;
+        let timers = core.timers();
+        if !timers.is_empty() {
+            timers.turn();
+            if !core.ready().is_empty() {
+                return;
+            }
+        }
+        if timers.clock().is_paused() {
+            self.idle_in_virtual_time();
+        } else {
+            self.sleep(timers.until_next());
+        }
+        self.asked();
+    }
+
+    /// Virtual time passes only here: when nothing real could still happen first, or when told to.
+    fn idle_in_virtual_time(&mut self) {
+        let core = self.core;
+        self.park(Some(Duration::ZERO));
+        if !core.ready().is_empty() || core.remote().doorbell().has_rung() {
+            return;
+        }
+        let idle_outside =
+            core.park().waiters() == 0 && core.blocking_if_used().is_none_or(|pool| pool.outstanding() == 0);
+        if !(core.timers().may_advance(idle_outside) && core.timers().jump_to_next()) {
+            self.sleep(None);
+        }
+    }
+
+    fn sleep(&mut self, timeout: Option<Duration>) {
+        let doorbell = self.core.remote().doorbell();
+        if !doorbell.begin_park() {
+            self.core.read_mail(&mut self.wakes);
+            return;
+        }
+        self.park(timeout);
+        if doorbell.end_park() {
+            self.core.read_mail(&mut self.wakes);
+        }
+    }
+
+    fn park(&self, timeout: Option<Duration>) {
+        if let Err(error) = self.core.park().park(timeout) {
+            panic!("the runtime can no longer learn of any event, so its tasks would hang: {error}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `join!`: a fixed number of futures side by side.
+
+use pin_project_lite::pin_project;
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+pin_project! {
+    /// A future, then its output: what [`join!`](crate::join) keeps for each branch.
+    #[project = MaybeDoneProjection]
+    #[derive(Debug)]
+    pub enum MaybeDone<F: Future> {
+        /// Not done yet.
+        Future { #[pin] future: F },
+        /// Done, the output not taken yet.
+        Done { output: Option<F::Output> },
+    }
+}
+
+impl<F: Future> MaybeDone<F> {
+    /// Begins with the future.
+    pub fn new(future: F) -> Self {
+        Self::Future { future }
+    }
+
+    /// Polls the future unless it is done; true: it is.
+    pub fn poll_done(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        match self.as_mut().project() {
+            MaybeDoneProjection::Done { .. } => true,
+            MaybeDoneProjection::Future { future } => match future.poll(context) {
+                Poll::Pending => false,
+                Poll::Ready(output) => {
+                    self.set(Self::Done { output: Some(output) });
+                    true
+                }
+            },
+        }
+    }
+
+    /// The output, once.
+    pub fn take_output(self: Pin<&mut Self>) -> Option<F::Output> {
+        match self.project() {
+            MaybeDoneProjection::Done { output } => output.take(),
+            MaybeDoneProjection::Future { .. } => None,
+        }
+    }
+}
+
+/// Waits for all of several futures of different types, side by side in this task, and gives the tuple of their
+/// outputs. Dropping it drops those that are not done.
+///
+/// ```
+/// use runtime_executor::{Executor, join, task::yield_now};
+///
+/// Executor::builder().build().block_on(async {
+///     let (one, two) = join!(async { yield_now().await; 1 }, async { "two" });
+///     assert_eq!((one, two), (1, "two"));
+/// });
+/// ```
+///
+/// For futures of one type in any number use [`join_all`](crate::join_all), which polls only those that woke.
+#[macro_export]
+macro_rules! join {
+    ($($future:expr),+ $(,)?) => {
+        $crate::join!(@bind () $($future,)+)
+    };
+    // Gives each future a name of its own: the same identifier, told apart by macro hygiene.
+    (@bind ($($bound:ident)*) $future:expr, $($rest:tt)*) => {{
+        let mut branch = ::std::pin::pin!($crate::future::MaybeDone::new($future));
+        $crate::join!(@bind ($($bound)* branch) $($rest)*)
+    }};
+    (@bind ($($bound:ident)*)) => {{
+        ::std::future::poll_fn(|context| {
+            let mut all_done = true;
+            $(all_done &= $bound.as_mut().poll_done(context);)*
+            if all_done { ::std::task::Poll::Ready(()) } else { ::std::task::Poll::Pending }
+        })
+        .await;
+        ($($bound.as_mut().take_output().expect("polled until done"),)*)
+    }};
+}

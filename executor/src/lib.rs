@@ -1,0 +1,32 @@
+//! Tasks, run queue, inbox, timers and the loop of a single-threaded async runtime.
+//!
+//! Users import the `runtime` crate; this is its second floor. The executor names no file descriptor: it sleeps
+//! on whatever implements [`Park`].
+//!
+//! Where to begin reading: `event_loop.rs` (the loop), `core.rs` (its state), `task/raw.rs` (a task's memory),
+//! `task/slots.rs` and `task/waker.rs` (wakers without reference counts), `inbox.rs` (other threads).
+
+mod blocking;
+mod core;
+pub mod current;
+mod event_loop;
+mod executor;
+pub mod future;
+mod handle;
+mod inbox;
+mod park;
+mod primitives;
+mod random;
+mod registry;
+pub mod task;
+pub mod time;
+
+pub use blocking::spawn_blocking;
+pub use executor::{Builder, Executor, OnExit, Stopped};
+pub use future::join_all;
+pub use handle::{Handle, SharedJoinHandle};
+pub use inbox::RuntimeGone;
+pub use park::{Park, ThreadPark};
+pub use random::random_u64;
+pub use registry::RuntimeId;
+pub use task::{JoinHandle, spawn, waker::{Waiter, wake_quietly}};

@@ -1,0 +1,140 @@
+//! Names the runtimes of this process and finds, from any thread and at any time, the block each listens on.
+
+use crate::{
+    current,
+    inbox::{Call, Remote, RuntimeGone},
+};
+use std::{
+    num::NonZeroU64,
+    sync::{Mutex, OnceLock, PoisonError},
+    task::Waker,
+};
+
+/// Runtimes alive at one time in one process. One per core is the use; 12 bits leave a waker's key 28 bits of
+/// generation, and the table is 64 KiB of untouched zero pages.
+const MAX_RUNTIMES: usize = 1 << INDEX_BITS;
+pub(crate) const INDEX_BITS: u32 = 12;
+
+static BLOCKS: [OnceLock<Box<Remote>>; MAX_RUNTIMES] = [const { OnceLock::new() }; MAX_RUNTIMES];
+static NAMES: Mutex<Names> = Mutex::new(Names { free: Vec::new(), used: 0, epochs: 0 });
+
+struct Names {
+    free: Vec<u16>,
+    used: u16,
+    epochs: u64,
+}
+
+/// Names one runtime of this process, for good: a plain integer that is never used again.
+///
+/// I/O objects and timers carry it to know their owner; [`post`](RuntimeId::post) reaches that owner from any
+/// thread.
+///
+/// ```
+/// use runtime_executor::{Executor, RuntimeId};
+///
+/// let executor = Executor::builder().build();
+/// let id = executor.block_on(async { RuntimeId::current().unwrap() });
+/// assert!(!id.is_current()); // nothing runs on this thread now
+/// assert_eq!(RuntimeId::from_bits(id.to_bits()), Some(id));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RuntimeId(NonZeroU64);
+
+impl RuntimeId {
+    /// The runtime that runs on this thread now.
+    #[inline]
+    pub fn current() -> Option<Self> {
+        current::with(|core| core.id())
+    }
+
+    /// Whether this runtime runs on this thread now.
+    #[inline]
+    pub fn is_current(self) -> bool {
+        current::with(|core| core.id() == self).unwrap_or(false)
+    }
+
+    fn new(epoch: u64, index: u16) -> Self {
+        Self(NonZeroU64::new(epoch << INDEX_BITS | u64::from(index)).expect("epochs start at 1"))
+    }
+
+    /// The name as an integer, never 0.
+    #[inline]
+    pub fn to_bits(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The opposite of [`to_bits`](RuntimeId::to_bits); `None` for 0. Bits made up name a runtime that is gone.
+    #[inline]
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        NonZeroU64::new(bits).map(Self)
+    }
+
+    /// Runs `f` soon on that runtime's thread, inside the runtime, between two polls. Any thread may call this;
+    /// calls of one thread run in their order. A panic in `f` is reported and goes no further.
+    ///
+    /// # Errors
+    /// [`RuntimeGone`] if the runtime has ended; `f` is then dropped here. If it ends before it comes to run
+    /// `f`, then `f` is dropped there.
+    pub fn post(self, f: impl FnOnce() + Send + 'static) -> Result<(), RuntimeGone> {
+        self.send(Call::Run(Box::new(f)))
+    }
+
+    pub(crate) fn send(self, call: Call) -> Result<(), RuntimeGone> {
+        self.remote().ok_or(RuntimeGone)?.post(self.epoch(), call)
+    }
+
+    /// The part of the name that a waker's key carries.
+    #[inline]
+    pub(crate) fn index(self) -> u16 {
+        (self.0.get() & (MAX_RUNTIMES as u64 - 1)) as u16
+    }
+
+    fn epoch(self) -> u64 {
+        self.0.get() >> INDEX_BITS
+    }
+
+    pub(crate) fn remote(self) -> Option<&'static Remote> {
+        remote(self.index())
+    }
+}
+
+/// The block of the runtimes that have used this index.
+pub(crate) fn remote(index: u16) -> Option<&'static Remote> {
+    BLOCKS[usize::from(index)].get().map(|block| &**block)
+}
+
+/// The runtime that has this index now.
+pub(crate) fn serving(index: u16) -> Option<RuntimeId> {
+    match remote(index)?.epoch() {
+        0 => None,
+        epoch => Some(RuntimeId::new(epoch, index)),
+    }
+}
+
+/// Takes a name and opens its block.
+///
+/// # Panics
+/// If 4,096 runtimes live in this process.
+pub(crate) fn register(unparker: Waker) -> (RuntimeId, &'static Remote) {
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let index = names.free.pop().unwrap_or_else(|| {
+        let next = names.used;
+        assert!(
+            usize::from(next) < MAX_RUNTIMES,
+            "{MAX_RUNTIMES} runtimes live in this process already: drop some, or share one per thread"
+        );
+        names.used += 1;
+        next
+    });
+    names.epochs += 1;
+    let epoch = names.epochs;
+    drop(names);
+    let block = BLOCKS[usize::from(index)].get_or_init(|| Box::new(Remote::new()));
+    block.open(epoch, unparker);
+    (RuntimeId::new(epoch, index), block)
+}
+
+/// Gives a name's index back; its block must have been closed.
+pub(crate) fn release(id: RuntimeId) {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner).free.push(id.index());
+}

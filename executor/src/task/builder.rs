@@ -1,0 +1,123 @@
+//! Spawning.
+
+use super::{
+    handle::JoinHandle,
+    raw::{self, Beginning},
+};
+use crate::{core::Core, current};
+use std::panic::Location;
+
+/// Starts a task: it runs beside its siblings on this thread, from the loop's next turn on.
+///
+/// The handle gives its value; dropping the handle detaches the task, which goes on.
+///
+/// ```
+/// use runtime_executor::{Executor, spawn};
+/// use std::rc::Rc;
+///
+/// Executor::builder().build().block_on(async {
+///     let shared = Rc::new(20); // no Send, no Arc
+///     let doubled = spawn({
+///         let shared = shared.clone();
+///         async move { *shared * 2 }
+///     });
+///     assert_eq!(doubled.await.unwrap() + 2, 42);
+/// });
+/// ```
+///
+/// # Panics
+/// If no runtime runs on this thread. While the runtime shuts down the future is dropped at once and the handle
+/// says cancelled.
+#[inline(always)]
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let spawned_at = Location::caller();
+    current::expect("spawn", |core| spawn_on(core, future, None, false, spawned_at))
+}
+
+#[inline(always)]
+fn spawn_on<F>(
+    core: &Core,
+    future: F,
+    name: Option<String>,
+    daemon: bool,
+    spawned_at: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let beginning = Beginning { id: core.next_task_id(), name, daemon, spawned_at };
+    let (queued, joined) = raw::create(core.blocks(), core.slots(), beginning, future);
+    core.task_began(daemon);
+    if core.is_closing() {
+        queued.unqueue().cancel_now(core);
+    } else {
+        core.push(queued);
+    }
+    JoinHandle::new(joined)
+}
+
+/// A task with more than a future: a name, daemon-ness.
+///
+/// ```
+/// use runtime_executor::{Executor, task};
+///
+/// Executor::builder().build().block_on(async {
+///     let clock = task::Builder::new().name("clock").daemon(true).spawn(std::future::pending::<()>());
+///     assert_eq!(clock.name().as_deref(), Some("clock"));
+/// });
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `spawn`"]
+pub struct Builder {
+    name: Option<String>,
+    daemon: bool,
+}
+
+impl Builder {
+    /// Nothing special yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name that reports use for it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// A daemon does not keep a runtime with [`OnExit::Wait`](crate::OnExit::Wait) running.
+    pub fn daemon(mut self, daemon: bool) -> Self {
+        self.daemon = daemon;
+        self
+    }
+
+    /// Starts it, as [`spawn`] does.
+    ///
+    /// # Panics
+    /// As [`spawn`].
+    #[inline(always)]
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.spawn_from(Location::caller(), future)
+    }
+
+    /// [`spawn`](Builder::spawn) on behalf of a caller further up.
+    #[inline(always)]
+    pub(crate) fn spawn_from<F>(self, spawned_at: &'static Location<'static>, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        current::expect("spawn", |core| spawn_on(core, future, self.name, self.daemon, spawned_at))
+    }
+}

@@ -1,0 +1,207 @@
+//! The owner's view of a task.
+
+use super::{TaskId, error::JoinError, raw::Joined};
+use crate::{
+    current,
+    inbox::Call,
+    registry::{self, RuntimeId},
+    time::{Elapsed, timeout},
+};
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// Owns a task's output. Awaiting it gives `Result<T, JoinError>`; dropping it detaches the task, which goes on.
+///
+/// It stays on its thread, like the task: `T` need not be `Send`.
+///
+/// ```
+/// use runtime_executor::{Executor, spawn};
+///
+/// Executor::builder().build().block_on(async {
+///     let handle = spawn(async { 42 });
+///     assert_eq!(handle.await.unwrap(), 42);
+/// });
+/// ```
+///
+/// # Cancel safety
+/// Polling `&mut handle` and dropping that borrow loses nothing: the task goes on, the output stays. A handle
+/// that has given its output panics when polled again.
+#[must_use = "dropping a JoinHandle detaches the task: call `.detach()` if that is meant"]
+pub struct JoinHandle<T: 'static> {
+    joined: Joined<T>,
+}
+
+impl<T: 'static> JoinHandle<T> {
+    pub(super) fn new(joined: Joined<T>) -> Self {
+        Self { joined }
+    }
+
+    /// The task's number.
+    pub fn id(&self) -> TaskId {
+        self.joined.task().id()
+    }
+
+    /// The task's name, if it was given one.
+    pub fn name(&self) -> Option<String> {
+        self.joined.task().label().name
+    }
+
+    /// Lets the task go on alone. Should it panic, that is reported on standard error.
+    pub fn detach(self) {}
+
+    /// Whether it has ended: with a value, by a panic, or cancelled.
+    pub fn is_finished(&self) -> bool {
+        self.joined.is_finished()
+    }
+
+    /// Asks for the task's end. Its future is dropped by the loop at the task's next turn, never inside this
+    /// call; a task that has not run yet never will. False: it has ended already, nothing changes.
+    ///
+    /// A task that cancels itself still finishes if the running poll completes it.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, spawn};
+    ///
+    /// Executor::builder().build().block_on(async {
+    ///     let handle = spawn(async { unreachable!("cancelled before its first poll") });
+    ///     assert!(handle.cancel());
+    ///     let error: runtime_executor::task::JoinError = handle.await.map(|()| ()).unwrap_err();
+    ///     assert!(error.is_cancelled());
+    /// });
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.joined.task().cancel()
+    }
+
+    /// Cancels, and waits until the future has been dropped.
+    ///
+    /// # Errors
+    /// [`JoinError`] says cancelled in the usual case, or with what the future panicked. `Ok` if the task had
+    /// finished before.
+    ///
+    /// # Cancel safety
+    /// The request stands even if this future is dropped (or never polled).
+    pub fn cancel_and_wait(self) -> Self {
+        self.cancel();
+        self
+    }
+
+    /// Waits for the end of the task, but no longer than `limit`; the task goes on either way, and the handle
+    /// stays good for another try.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, spawn, time::{Clock, sleep}};
+    /// use std::time::Duration;
+    ///
+    /// Executor::builder().clock(Clock::paused()).build().block_on(async {
+    ///     let mut handle = spawn(async { sleep(Duration::from_secs(3)).await; 42 });
+    ///     assert!(handle.join_timeout(Duration::from_secs(2)).await.is_err());
+    ///     assert_eq!(handle.join_timeout(Duration::from_secs(2)).await.unwrap().unwrap(), 42);
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the time ran out first; inside, [`JoinError`] as from awaiting the handle.
+    pub async fn join_timeout(&mut self, limit: Duration) -> Result<Result<T, JoinError>, Elapsed> {
+        timeout(limit, self).await
+    }
+
+    /// Calls `f` with the outcome when the task ends, before anyone who awaits it goes on; several are called
+    /// in the order of registration, and a panic in one does not reach the others or the task. If the task has
+    /// ended already, `f` is called at once.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, spawn};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// Executor::builder().build().block_on(async {
+    ///     let seen = Rc::new(Cell::new(0));
+    ///     let handle = spawn(async { 42 });
+    ///     handle.on_done({
+    ///         let seen = seen.clone();
+    ///         move |outcome| seen.set(*outcome.as_ref().unwrap())
+    ///     });
+    ///     handle.await.unwrap();
+    ///     assert_eq!(seen.get(), 42);
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    /// If this handle has given its output already.
+    #[track_caller]
+    pub fn on_done(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
+        self.joined.on_done(f);
+    }
+
+    /// A handle for cancelling only, which any thread may use.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        let task = self.joined.task();
+        let key = task.key();
+        // While the task is alive, so is its runtime; afterwards there is nothing to cancel.
+        let runtime = if self.is_finished() { None } else { registry::serving(key.runtime()) };
+        CancelHandle { runtime, slot: key.slot(), id: task.id() }
+    }
+}
+
+impl<T: 'static> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.joined.poll(context)
+    }
+}
+
+impl<T: 'static> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JoinHandle({}, finished: {})", self.joined.task().label(), self.is_finished())
+    }
+}
+
+/// Cancels a task from anywhere: `Send + Sync + Clone`, and it keeps nothing alive.
+///
+/// ```
+/// use runtime_executor::{Executor, spawn};
+///
+/// Executor::builder().build().block_on(async {
+///     let handle = spawn(std::future::pending::<()>());
+///     let cancel = handle.cancel_handle();
+///     std::thread::scope(|s| {
+///         s.spawn(|| cancel.cancel());
+///     });
+///     assert!(handle.await.unwrap_err().is_cancelled());
+/// });
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CancelHandle {
+    runtime: Option<RuntimeId>,
+    slot: u32,
+    id: TaskId,
+}
+
+impl CancelHandle {
+    /// Asks for the end of the task, as [`JoinHandle::cancel`]. On another thread the request travels, and
+    /// arrives before the runtime sleeps again; on a task that has ended it does nothing.
+    pub fn cancel(&self) {
+        let Some(runtime) = self.runtime else { return };
+        let at_home = current::with(|core| {
+            core.id() == runtime && {
+                core.cancel_task(self.slot, self.id);
+                true
+            }
+        });
+        if at_home != Some(true) {
+            // A runtime that is gone has cancelled all its tasks.
+            let _ = runtime.send(Call::Cancel { slot: self.slot, task: self.id });
+        }
+    }
+
+    /// Which task.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+}

@@ -1,0 +1,130 @@
+//! Tasks: futures that the runtime drives on its own, side by side.
+//!
+//! A task belongs to the thread that spawned it, may hold anything (`Rc`, `RefCell`, …), and never moves in
+//! memory. [`spawn`] starts one, [`JoinHandle`] is its owner's view.
+
+pub(crate) mod blocks;
+mod builder;
+pub(crate) mod error;
+mod handle;
+pub(crate) mod raw;
+pub(crate) mod slots;
+pub(crate) mod waker;
+mod yield_now;
+
+pub use builder::{Builder, spawn};
+pub use error::JoinError;
+pub use handle::{CancelHandle, JoinHandle};
+pub use yield_now::{YieldNow, yield_now};
+
+use crate::{core::Core, current};
+use std::{fmt, panic::Location};
+
+/// Numbers a task: unique in its runtime, in order of spawning, from 1. 0 is the future of `block_on`.
+///
+/// ```
+/// use runtime_executor::{Executor, spawn};
+/// Executor::builder().build().block_on(async {
+///     let first = spawn(async {});
+///     let second = spawn(async {});
+///     assert!(first.id() < second.id());
+///     assert_eq!(first.id().to_string(), "task 1");
+/// });
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub(crate) u64);
+
+impl TaskId {
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("main task"),
+            id => write!(f, "task {id}"),
+        }
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({})", self.0)
+    }
+}
+
+/// What is known of a task.
+///
+/// ```
+/// use runtime_executor::{Executor, task};
+/// Executor::builder().build().block_on(async {
+///     let info = task::Builder::new().name("greeter").spawn(async { task::current() }).await.unwrap();
+///     assert_eq!(info.name(), Some("greeter"));
+///     assert!(info.spawned_at().unwrap().file().ends_with(".rs"));
+/// });
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskInfo {
+    id: TaskId,
+    name: Option<String>,
+    spawned_at: Option<&'static Location<'static>>,
+}
+
+impl TaskInfo {
+    /// Its number.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where it was spawned; `None` for the future of `block_on`.
+    pub fn spawned_at(&self) -> Option<&'static Location<'static>> {
+        self.spawned_at
+    }
+}
+
+/// The task that runs now; inside the future of `block_on` that is the main task, number 0.
+///
+/// # Panics
+/// If no runtime runs on this thread.
+#[track_caller]
+pub fn current() -> TaskInfo {
+    current::expect("task::current", |core| match core.running() {
+        Some(task) => {
+            let error::Label { id, name, spawned_at } = task.label();
+            TaskInfo { id, name, spawned_at: Some(spawned_at) }
+        }
+        None => TaskInfo { id: TaskId(0), name: None, spawned_at: None },
+    })
+}
+
+/// The label of the task that runs now; only from inside one.
+pub(crate) fn running_label() -> error::Label {
+    current::with(|core| core.running().map(raw::TaskRef::label)).flatten().expect("called from a spawned task")
+}
+
+/// How many spawned tasks have not ended yet, daemons included; the main task is not counted.
+///
+/// ```
+/// use runtime_executor::{Executor, spawn, task};
+/// Executor::builder().build().block_on(async {
+///     let handle = spawn(async {});
+///     assert_eq!(task::count(), 1);
+///     handle.await.unwrap();
+///     assert_eq!(task::count(), 0);
+/// });
+/// ```
+///
+/// # Panics
+/// If no runtime runs on this thread.
+#[track_caller]
+pub fn count() -> usize {
+    current::expect("task::count", Core::alive_with_daemons)
+}

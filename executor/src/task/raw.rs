@@ -1,0 +1,630 @@
+//! The memory of a task: one block with a small header, then the future, later its output in the same place.
+//!
+//! ```text
+//! spawn ──> FUTURE|QUEUED ──run──> FUTURE|RUNNING ──Pending──> FUTURE ──wake──> FUTURE|QUEUED …
+//!                │ cancel                │ Ready, panic
+//!                └──> +CANCEL ──run──────┴──finish──> OUTPUT ──take_output / drop──> (empty) ──release──> freed
+//! ```
+//!
+//! T1. A block begins with its `Header` (`repr(C)`), and a `TaskRef` has the provenance of the whole block.
+//! T2. Everything here stays on the thread that spawned: no type is `Send`; wakers carry integers.
+//! T3. The block lives while FUTURE, OUTPUT, QUEUED, RUNNING or HANDLE is set. Whoever clears one of them calls
+//!     `release`, the only place that frees. Hence a `TaskRef` found in a slot (FUTURE), a ticket (QUEUED) and a
+//!     `Joined` (HANDLE) is valid.
+//! T4. FUTURE set: the body holds the future, pinned, as the block never moves. OUTPUT set: the body holds the
+//!     output. Never both.
+//! T5. A reference into the body exists only inside `poll`, `drop_future`, or while callbacks read the output;
+//!     RUNNING is set then, and nothing else touches the body while RUNNING is set.
+
+#![expect(unsafe_code, reason = "the future and its output share one hand-made block")]
+
+use super::{
+    TaskId,
+    blocks::{self, Blocks},
+    error::{JoinError, Label, discard},
+    slots::{Key, Occupant, Slots},
+    waker::{self, Waiter},
+};
+use crate::{core::Core, current};
+use std::{
+    any::Any,
+    cell::{Cell, UnsafeCell},
+    future::{Pending, pending},
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+    pin::Pin,
+    ptr::NonNull,
+    task::{Context, Poll},
+};
+
+/// What a task is in, as bits; the life cycle is drawn above.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct State(u8);
+
+impl State {
+    /// The body holds the future.
+    const FUTURE: u8 = 1;
+    /// The body holds the output.
+    const OUTPUT: u8 = 2;
+    /// A ticket for it is in a run queue.
+    const QUEUED: u8 = 4;
+    /// Its code runs: poll, drop of the future or the output, callbacks.
+    const RUNNING: u8 = 8;
+    /// A `Joined` exists.
+    const HANDLE: u8 = 16;
+    /// Its next turn drops the future instead of polling it. Only with FUTURE.
+    const CANCEL: u8 = 32;
+    /// Does not keep `OnExit::Wait` waiting.
+    const DAEMON: u8 = 64;
+
+    const KEEPS_BLOCK: u8 = Self::FUTURE | Self::OUTPUT | Self::QUEUED | Self::RUNNING | Self::HANDLE;
+}
+
+/// What few tasks need.
+#[derive(Default)]
+struct Details {
+    name: Option<String>,
+    callbacks: Vec<Callback>,
+}
+
+type Callback = Box<dyn FnOnce(&dyn Any)>;
+
+#[repr(C)]
+struct Header {
+    vtable: &'static VTable,
+    key: Key,
+    spawned_at: &'static Location<'static>,
+    joiner: Cell<Option<Waiter>>,
+    details: Cell<Option<Box<Details>>>,
+    /// The next in the run queue; only with QUEUED.
+    next: Cell<Option<Queued>>,
+    /// The low 56 bits of the number, which no program lives to exhaust.
+    id: [u8; 7],
+    state: Cell<State>,
+}
+
+const _: () = assert!(size_of::<Header>() <= 64, "the header outgrew its cache line");
+
+#[repr(C)]
+struct TaskCell<F: Future> {
+    header: Header,
+    body: UnsafeCell<Body<F>>,
+}
+
+union Body<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<F::Output, JoinError>>,
+}
+
+/// The operations that know the types.
+struct VTable {
+    size: blocks::Size,
+    /// Polls; true: the output has taken the future's place. Needs FUTURE and RUNNING.
+    poll: unsafe fn(TaskRef, &mut Context<'_>) -> bool,
+    /// Drops the future and puts `Err(cancelled)` in its place. Needs FUTURE and RUNNING.
+    cancel: unsafe fn(TaskRef),
+    /// The output. Needs OUTPUT for as long as the reference lives.
+    output: unsafe fn(TaskRef) -> NonNull<dyn Any>,
+    /// Drops the output, after reporting a panic that nobody will see. Needs OUTPUT to have been set.
+    drop_output: unsafe fn(TaskRef),
+}
+
+/// Points to a task. Crate-private, and valid by T3 wherever one is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskRef(NonNull<Header>);
+
+impl<F> TaskCell<F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    const SIZE: blocks::Size = blocks::Size::of::<Self>();
+
+    const VTABLE: &'static VTable = &VTable {
+        size: Self::SIZE,
+        poll: Self::poll,
+        cancel: Self::cancel,
+        output: Self::output,
+        drop_output: Self::drop_output,
+    };
+
+    /// # Safety
+    /// `task` must be a live block of this type.
+    #[inline]
+    unsafe fn body(task: TaskRef) -> *mut Body<F> {
+        let cell = task.0.cast::<Self>().as_ptr();
+        // SAFETY: in bounds of the block (T1).
+        let body = unsafe { &raw const (*cell).body };
+        UnsafeCell::raw_get(body)
+    }
+
+    unsafe fn poll(task: TaskRef, context: &mut Context<'_>) -> bool {
+        // SAFETY: our caller vouches for the type.
+        let body = unsafe { Self::body(task) };
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: FUTURE is set and nobody else looks (T4, T5).
+            let future: &mut F = unsafe { &mut (*body).future };
+            // SAFETY: the block does not move, and the future is dropped in place (T4).
+            let future = unsafe { Pin::new_unchecked(future) };
+            future.poll(context)
+        }));
+        let output = match polled {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(payload) => Err(JoinError::panicked(task.label(), payload)),
+        };
+        // SAFETY: as our caller's.
+        unsafe { Self::replace(task, output) };
+        true
+    }
+
+    unsafe fn cancel(task: TaskRef) {
+        // SAFETY: as our caller's.
+        unsafe { Self::replace(task, Err(JoinError::cancelled(task.label()))) };
+    }
+
+    /// Drops the future and puts the output in its place; a panic in that drop becomes the output.
+    ///
+    /// # Safety
+    /// As for `poll` of the vtable.
+    unsafe fn replace(task: TaskRef, output: Result<F::Output, JoinError>) {
+        // SAFETY: our caller vouches for the type.
+        let body = unsafe { Self::body(task) };
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: FUTURE is set, nobody else looks (T4, T5), and the write below ends its use.
+            unsafe { ManuallyDrop::drop(&mut (*body).future) }
+        }));
+        let output = match dropped {
+            Ok(()) => output,
+            Err(payload) => {
+                drop_quietly(output);
+                Err(JoinError::panicked(task.label(), payload))
+            }
+        };
+        // SAFETY: the future is gone, nobody else looks.
+        unsafe { body.write(Body { output: ManuallyDrop::new(output) }) };
+        task.clear(State::FUTURE);
+        task.set(State::OUTPUT);
+    }
+
+    unsafe fn output(task: TaskRef) -> NonNull<dyn Any> {
+        // SAFETY: our caller vouches for the type.
+        let body = unsafe { Self::body(task) };
+        // SAFETY: OUTPUT is set; only the address is taken.
+        let output = unsafe { &raw mut (*body).output };
+        let output = output.cast::<Result<F::Output, JoinError>>();
+        // SAFETY: inside a block, not null.
+        unsafe { NonNull::new_unchecked(output) }
+    }
+
+    unsafe fn drop_output(task: TaskRef) {
+        // SAFETY: our caller vouches for the type.
+        let body = unsafe { Self::body(task) };
+        // SAFETY: the body holds the output and our caller gave it up.
+        let output = unsafe { ManuallyDrop::take(&mut (*body).output) };
+        match output {
+            Err(error) if error.is_panic() => error.report_unobserved(),
+            output => drop_quietly(output),
+        }
+    }
+}
+
+/// Drops a value of the user's; a panic in its `Drop` has been reported by the panic hook and ends here.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        discard(payload);
+    }
+}
+
+/// What a task begins with, besides its future.
+pub(super) struct Beginning {
+    pub(super) id: TaskId,
+    pub(super) name: Option<String>,
+    pub(super) daemon: bool,
+    pub(super) spawned_at: &'static Location<'static>,
+}
+
+/// Makes a task that lives in a slot, with one ticket for its first turn and one handle.
+#[inline(always)] // so that a large future is built in its block, not copied from frame to frame
+pub(super) fn create<F>(
+    blocks: &Blocks,
+    slots: &Slots,
+    beginning: Beginning,
+    future: F,
+) -> (Queued, Joined<F::Output>)
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let block = blocks::allocate(blocks, TaskCell::<F>::SIZE).cast::<TaskCell<F>>();
+    let task = TaskRef(block.cast());
+    let Beginning { id, name, daemon, spawned_at } = beginning;
+    let details = name.map(|name| Box::new(Details { name: Some(name), callbacks: Vec::new() }));
+    let daemon = if daemon { State::DAEMON } else { 0 };
+    let [id @ .., _] = id.0.to_le_bytes();
+    let header = Header {
+        vtable: TaskCell::<F>::VTABLE,
+        key: slots.insert(Occupant::Task(task)),
+        spawned_at,
+        joiner: Cell::new(None),
+        details: Cell::new(details),
+        next: Cell::new(None),
+        id,
+        state: Cell::new(State(State::FUTURE | State::QUEUED | State::HANDLE | daemon)),
+    };
+    let block = block.as_ptr();
+    // SAFETY: the block is new and has the layout of the cell.
+    unsafe { (&raw mut (*block).header).write(header) };
+    let body = Body { future: ManuallyDrop::new(future) };
+    // SAFETY: as above.
+    unsafe { (&raw mut (*block).body).write(UnsafeCell::new(body)) };
+    (Queued(task), Joined { task, output: PhantomData })
+}
+
+/// The task that stands for the future of `block_on`: that one lives on the caller's stack, so the loop polls it
+/// when this one's turn comes, and this one never takes a turn.
+pub(crate) struct Root(Joined<()>);
+
+impl Root {
+    #[track_caller]
+    pub(crate) fn new(blocks: &Blocks, slots: &Slots) -> Self {
+        let beginning =
+            Beginning { id: TaskId(0), name: Some("main".into()), daemon: true, spawned_at: Location::caller() };
+        let (queued, joined) = create::<Pending<()>>(blocks, slots, beginning, pending());
+        drop(queued);
+        Self(joined)
+    }
+
+    #[inline]
+    pub(crate) fn task(&self) -> TaskRef {
+        self.0.task
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let task = self.0.task;
+        // SAFETY: FUTURE is set, and as the task takes no turns nothing else looks at the body.
+        unsafe { (task.header().vtable.cancel)(task) };
+    }
+}
+
+impl TaskRef {
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: the block is live (T3); a header has no `&mut` anywhere.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    fn has(self, bits: u8) -> bool {
+        self.header().state.get().0 & bits != 0
+    }
+
+    #[inline]
+    fn set(self, bits: u8) {
+        let state = &self.header().state;
+        state.set(State(state.get().0 | bits));
+    }
+
+    #[inline]
+    fn clear(self, bits: u8) {
+        let state = &self.header().state;
+        state.set(State(state.get().0 & !bits));
+    }
+
+    #[inline]
+    pub(crate) fn id(self) -> TaskId {
+        let mut bytes = [0; 8];
+        bytes[..7].copy_from_slice(&self.header().id);
+        TaskId(u64::from_le_bytes(bytes))
+    }
+
+    pub(super) fn to_pointer(self) -> *const () {
+        self.0.as_ptr().cast_const().cast()
+    }
+
+    /// From [`to_pointer`](TaskRef::to_pointer).
+    ///
+    /// # Safety
+    /// It came from there, and the task still lives (T3).
+    #[inline]
+    pub(super) unsafe fn from_pointer(pointer: *const ()) -> Self {
+        // SAFETY: came from a `NonNull`.
+        Self(unsafe { NonNull::new_unchecked(pointer.cast_mut().cast()) })
+    }
+
+    /// The key that its wakers carry.
+    #[inline]
+    pub(crate) fn key(self) -> Key {
+        self.header().key
+    }
+
+    /// Links `next` behind this one in the run queue.
+    #[inline]
+    fn set_next(self, next: Queued) {
+        let before = self.header().next.replace(Some(next));
+        debug_assert!(before.is_none(), "only the last of a queue gets a successor");
+        std::mem::forget(before);
+    }
+
+    /// Name, number and spawn site.
+    #[cold]
+    pub(crate) fn label(self) -> Label {
+        let header = self.header();
+        let details = header.details.take();
+        let name = details.as_ref().and_then(|details| details.name.clone());
+        header.details.set(details);
+        Label { id: self.id(), name, spawned_at: header.spawned_at }
+    }
+
+    /// A wake: the ticket to put into the run queue, unless one is there already.
+    #[inline]
+    pub(crate) fn schedule(self) -> Option<Queued> {
+        if self.has(State::QUEUED) {
+            return None;
+        }
+        self.set(State::QUEUED);
+        Some(Queued(self))
+    }
+
+    /// Asks for the end of the task at its next turn, and wakes it. False: it has ended already.
+    pub(crate) fn cancel(self) -> bool {
+        if !self.has(State::FUTURE) {
+            return false;
+        }
+        self.set(State::CANCEL);
+        waker::wake_key(self.header().key);
+        true
+    }
+
+    /// Drops the future now, at shutdown or because the runtime takes no more tasks.
+    pub(crate) fn cancel_now(self, core: &Core) {
+        if self.has(State::FUTURE) && !self.has(State::RUNNING) {
+            self.set(State::CANCEL);
+            self.turn(core);
+        }
+    }
+
+    /// One turn: polls the future, or drops it if it was cancelled.
+    #[inline]
+    fn turn(self, core: &Core) {
+        self.set(State::RUNNING);
+        let outer = core.set_running(Some(self));
+        let vtable = self.header().vtable;
+        let finished = if self.has(State::CANCEL) {
+            // SAFETY: FUTURE is set, RUNNING is ours, and the vtable belongs to the block.
+            unsafe { (vtable.cancel)(self) };
+            true
+        } else {
+            let waker = waker::waker(self.header().key);
+            // SAFETY: as above.
+            unsafe { (vtable.poll)(self, &mut Context::from_waker(&waker)) }
+        };
+        if finished {
+            self.finish(core);
+        }
+        core.set_running(outer);
+        self.clear(State::RUNNING);
+        if finished {
+            self.depart();
+        }
+    }
+
+    /// The output is in place: leaves the slot and runs the callbacks.
+    fn finish(self, core: &Core) {
+        let header = self.header();
+        core.slots().vacate(header.key);
+        core.task_ended(self.has(State::DAEMON));
+        let Some(mut details) = header.details.take() else { return };
+        let callbacks = std::mem::take(&mut details.callbacks);
+        header.details.set(Some(details));
+        for callback in callbacks {
+            let called = catch_unwind(AssertUnwindSafe(|| {
+                // SAFETY: OUTPUT is set.
+                let output = unsafe { (header.vtable.output)(self) };
+                // SAFETY: nobody takes the output while RUNNING is set (T5).
+                callback(unsafe { output.as_ref() });
+            }));
+            if let Err(payload) = called {
+                discard(payload);
+            }
+        }
+    }
+
+    /// The turn that ended the task is over: lets go of what nobody wants, and wakes who waits.
+    fn depart(self) {
+        let joiner = self.header().joiner.take();
+        if !self.has(State::HANDLE) {
+            self.drop_output();
+        }
+        self.release();
+        // Last, as waking may drop the handle and with it the block.
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+    }
+
+    /// Drops the output, if it is there and nobody reads it.
+    fn drop_output(self) {
+        if self.has(State::OUTPUT) && !self.has(State::RUNNING) {
+            self.set(State::RUNNING);
+            self.clear(State::OUTPUT);
+            // SAFETY: OUTPUT was set, and clearing it gave the output up.
+            unsafe { (self.header().vtable.drop_output)(self) };
+            self.clear(State::RUNNING);
+        }
+    }
+
+    /// Frees the block if nothing keeps it (T3).
+    #[inline]
+    fn release(self) {
+        if self.has(State::KEEPS_BLOCK) {
+            return;
+        }
+        let size = self.header().vtable.size;
+        drop(self.header().joiner.take());
+        drop(self.header().details.take());
+        let block = self.0.cast::<u8>();
+        // The cache of whichever runtime runs here will do: blocks carry nothing of their runtime.
+        current::with_or_none(|core| {
+            // SAFETY: allocated with this size by `create`; nothing keeps it.
+            unsafe { blocks::free(core.map(Core::blocks), block, size) };
+        });
+    }
+}
+
+/// A task's place in the run queue. Dropped without [`run`](Queued::run), the place is given up.
+pub(crate) struct Queued(TaskRef);
+
+impl Queued {
+    /// Takes the turn that the ticket is for.
+    #[inline]
+    pub(crate) fn run(self, core: &Core) {
+        let task = ManuallyDrop::new(self).0;
+        task.clear(State::QUEUED);
+        // It may have ended since: woken during its last poll, by another thread or by itself.
+        if task.has(State::FUTURE) {
+            task.turn(core);
+        } else {
+            task.release();
+        }
+    }
+
+    /// Gives the place up without a turn: the task itself, which its slot keeps alive.
+    #[inline]
+    pub(crate) fn unqueue(self) -> TaskRef {
+        let task = ManuallyDrop::new(self).0;
+        task.clear(State::QUEUED);
+        task
+    }
+
+    /// Whether it is this task's.
+    #[inline]
+    pub(crate) fn is_for(&self, task: TaskRef) -> bool {
+        self.0 == task
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.clear(State::QUEUED);
+        self.0.release();
+    }
+}
+
+/// A run queue: tickets linked through the tasks' headers, so it needs no memory and never grows.
+#[derive(Default)]
+pub(crate) struct RunQueue {
+    first: Cell<Option<Queued>>,
+    /// Valid, as a queued task lives (T3). Only with `first`.
+    last: Cell<Option<TaskRef>>,
+}
+
+impl RunQueue {
+    #[inline]
+    pub(crate) fn push(&self, queued: Queued) {
+        match self.last.replace(Some(queued.0)) {
+            Some(last) => last.set_next(queued),
+            None => self.first.set(Some(queued)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<Queued> {
+        let first = self.first.take()?;
+        match first.0.header().next.take() {
+            None => self.last.set(None),
+            next => self.first.set(next),
+        }
+        Some(first)
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.last.get().is_none()
+    }
+
+    /// The last in the queue.
+    #[inline]
+    pub(crate) fn last(&self) -> Option<TaskRef> {
+        self.last.get()
+    }
+}
+
+impl Drop for RunQueue {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
+}
+
+/// The right to a task's output: what a `JoinHandle` holds. One per task.
+pub(super) struct Joined<T> {
+    task: TaskRef,
+    /// Owns a `T` elsewhere, so it is `Unpin` whatever `T` is.
+    output: PhantomData<Box<T>>,
+}
+
+impl<T: 'static> Joined<T> {
+    pub(super) fn task(&self) -> TaskRef {
+        self.task
+    }
+
+    /// The value is there, or was taken.
+    pub(super) fn is_finished(&self) -> bool {
+        !self.task.has(State::FUTURE)
+    }
+
+    /// Takes the output, once.
+    #[track_caller]
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let task = self.task;
+        if task.has(State::FUTURE | State::RUNNING) {
+            let joiner = &task.header().joiner;
+            let before = joiner.take();
+            if before.as_ref().is_some_and(|waiter| waiter.will_wake(context.waker())) {
+                joiner.set(before);
+            } else {
+                joiner.set(Some(Waiter::new(context.waker())));
+                drop(before);
+            }
+            return Poll::Pending;
+        }
+        assert!(task.has(State::OUTPUT), "a JoinHandle was polled after it had given its output");
+        // SAFETY: OUTPUT is set.
+        let output = unsafe { (task.header().vtable.output)(task) };
+        let output = output.cast::<Result<T, JoinError>>();
+        task.clear(State::OUTPUT);
+        // SAFETY: of this type by construction; clearing OUTPUT has passed it to us.
+        Poll::Ready(unsafe { output.read() })
+    }
+
+    /// Has `f` called with the output when the task ends; at once if it has ended.
+    #[track_caller]
+    pub(super) fn on_done(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
+        let callback: Callback =
+            Box::new(move |output| f(output.downcast_ref().expect("the output has the handle's type")));
+        let task = self.task;
+        if task.has(State::FUTURE) {
+            let mut details = task.header().details.take().unwrap_or_default();
+            details.callbacks.push(callback);
+            task.header().details.set(Some(details));
+            return;
+        }
+        assert!(task.has(State::OUTPUT), "on_done on a JoinHandle that has given its output already");
+        // SAFETY: OUTPUT is set.
+        let output = unsafe { (task.header().vtable.output)(task) };
+        // SAFETY: we are borrowed, so nobody takes the output before the callback returns.
+        callback(unsafe { output.as_ref() });
+    }
+}
+
+impl<T> Drop for Joined<T> {
+    fn drop(&mut self) {
+        self.task.clear(State::HANDLE);
+        self.task.drop_output();
+        self.task.release();
+    }
+}
+

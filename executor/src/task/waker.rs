@@ -1,0 +1,162 @@
+//! Wakers: a [`Key`] dressed as `std::task::Waker`.
+//!
+//! W1. `data` is an integer without provenance; nothing ever dereferences it. So clone, wake and drop are sound
+//!     from any thread at any time, also when the task, the runtime or the thread is gone.
+//! W2. On the owner's thread, while its runtime is entered, no atomic is touched. Elsewhere the key goes through
+//!     the runtime's [`Remote`](crate::inbox::Remote) block.
+
+#![expect(unsafe_code, reason = "RawWaker has no safe constructor")]
+
+use super::slots::Key;
+use crate::{current, registry};
+use std::{
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{RawWaker, RawWakerVTable, Waker},
+};
+
+/// A static, not a constant: one address, so that `will_wake` is exact.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// The waker of a poll: not counted, hence not dropped.
+#[inline]
+pub(crate) fn waker(key: Key) -> ManuallyDrop<Waker> {
+    let raw = RawWaker::new(key.to_pointer(), &VTABLE);
+    // SAFETY: the functions of VTABLE are thread-safe and treat `data` as an integer (W1).
+    ManuallyDrop::new(unsafe { Waker::from_raw(raw) })
+}
+
+/// Wakes whoever the key means.
+#[inline]
+pub(crate) fn wake_key(key: Key) {
+    let at_home = current::with(|core| core.is_home_of(key) && {
+        core.wake(key);
+        true
+    });
+    if at_home != Some(true) {
+        wake_from_afar(key);
+    }
+}
+
+#[cold]
+fn wake_from_afar(key: Key) {
+    if let Some(remote) = registry::remote(key.runtime()) {
+        remote.wake(key.slot());
+    }
+}
+
+/// Whoever waits for something of ours: a waker, kept until the wait ends.
+///
+/// A waker of this crate is kept as its key, uncounted, and woken without a detour; any other is cloned. So the
+/// count of wakers that are out knows only those that somebody else could still use. A panic of a foreign waker
+/// is reported by the panic hook and goes no further: it must not take down the loop, nor the wakes after it.
+///
+/// ```
+/// use runtime_executor::Waiter;
+/// use std::{sync::Arc, task::{Wake, Waker}};
+/// struct Bad;
+/// impl Wake for Bad {
+///     fn wake(self: Arc<Self>) {
+///         panic!("no")
+///     }
+/// }
+/// let waiter = Waiter::new(&Arc::new(Bad).into());
+/// waiter.wake(); // says so on standard error, and goes on
+/// ```
+#[derive(Debug)]
+pub struct Waiter(ManuallyDrop<Waker>);
+
+impl Waiter {
+    /// Whoever `waker` wakes.
+    #[inline]
+    pub fn new(waker: &Waker) -> Self {
+        Self(if is_ours(waker) { self::waker(Key::from_pointer(waker.data())) } else { ManuallyDrop::new(waker.clone()) })
+    }
+
+    /// Whether it is the one that `waker` wakes.
+    #[inline]
+    pub fn will_wake(&self, waker: &Waker) -> bool {
+        self.0.will_wake(waker)
+    }
+
+    /// Ends the wait.
+    #[inline]
+    pub fn wake(self) {
+        if is_ours(&self.0) {
+            wake_key(Key::from_pointer(self.0.data()));
+        } else {
+            self.wake_foreign();
+        }
+    }
+
+    #[cold]
+    fn wake_foreign(self) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.0.wake_by_ref())) {
+            super::error::discard(payload);
+        }
+        // A panic in the drop of a foreign waker stays here, too.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self))) {
+            super::error::discard(payload);
+        }
+    }
+}
+
+impl Drop for Waiter {
+    #[inline]
+    fn drop(&mut self) {
+        if !is_ours(&self.0) {
+            // SAFETY: a clone of our own, dropped here and only here.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        }
+    }
+}
+
+/// One of this crate's wakers, of whatever runtime.
+#[inline]
+fn is_ours(waker: &Waker) -> bool {
+    std::ptr::eq(waker.vtable(), &raw const VTABLE)
+}
+
+#[inline]
+fn count(key: Key, change: i32) {
+    let at_home = current::with(|core| core.is_home_of(key) && {
+        core.slots().count_clones(key.slot(), change);
+        true
+    });
+    if at_home != Some(true) {
+        count_from_afar(key, change);
+    }
+}
+
+#[cold]
+fn count_from_afar(key: Key, change: i32) {
+    if let Some(remote) = registry::remote(key.runtime()) {
+        remote.count_clones(key.slot(), change);
+    }
+}
+
+fn clone(data: *const ()) -> RawWaker {
+    count(Key::from_pointer(data), 1);
+    RawWaker::new(data, &VTABLE)
+}
+
+fn wake(data: *const ()) {
+    wake_by_ref(data);
+    drop_waker(data);
+}
+
+fn wake_by_ref(data: *const ()) {
+    wake_key(Key::from_pointer(data));
+}
+
+fn drop_waker(data: *const ()) {
+    count(Key::from_pointer(data), -1);
+}
+
+/// Wakes, and keeps a panic of a foreign waker to itself, as [`Waiter::wake`] does.
+#[inline]
+pub fn wake_quietly(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        super::error::discard(payload);
+    }
+}

@@ -1,0 +1,195 @@
+//! `timeout`: a limit of time around any future.
+
+use std::{
+    error::Error,
+    fmt,
+    future::{Future, IntoFuture},
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+
+use super::{Instant, Sleep, sleep, sleep_until};
+
+/// Gives `future` at most `duration` to complete.
+///
+/// The future is polled first, so a result that is there counts, even if the time is over as well; and one that is
+/// ready at once costs no timer. The time counts from the first poll, as with [`sleep`]. A future that keeps using up
+/// the budget of its task cannot keep the limit from being noticed.
+///
+/// # Errors
+/// [`Elapsed`] if the time was over first; the future is dropped when the `Timeout` is.
+///
+/// # Panics
+/// When the future is pending outside a runtime.
+///
+/// # Cancel safety
+/// Dropping it drops the future and stops the timer; it is as safe as the future.
+///
+/// ```
+/// use runtime_executor::{Executor, time::{self, Clock, Elapsed}};
+/// use std::{future::pending, time::Duration};
+///
+/// Executor::builder().clock(Clock::paused()).build().block_on(async {
+///     let second = Duration::from_secs(1);
+///     assert_eq!(time::timeout(second, async { 7 }).await, Ok(7));
+///     let late: Result<(), Elapsed> = time::timeout(second, pending()).await;
+///     assert!(late.is_err());
+/// });
+/// ```
+pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: future.into_future(), delay: sleep(duration) }
+}
+
+/// Gives `future` until `deadline` to complete. As [`timeout`] in all else; also if the deadline has passed the future
+/// is polled once.
+///
+/// # Errors
+/// [`Elapsed`] if the deadline passed first.
+///
+/// # Panics
+/// When the future is pending outside a runtime.
+///
+/// # Cancel safety
+/// Dropping it drops the future and stops the timer; it is as safe as the future.
+///
+/// ```
+/// use runtime_executor::{Executor, time::{self, Clock, Instant}};
+/// use std::{future::pending, time::Duration};
+///
+/// Executor::builder().clock(Clock::paused()).build().block_on(async {
+///     // One deadline for several steps.
+///     let deadline = Instant::now() + Duration::from_secs(10);
+///     assert_eq!(time::timeout_at(deadline, async { "connected" }).await, Ok("connected"));
+///     assert!(time::timeout_at(deadline, pending::<()>()).await.is_err());
+///     assert_eq!(Instant::now(), deadline);
+/// });
+/// ```
+pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
+    Timeout { future: future.into_future(), delay: sleep_until(deadline) }
+}
+
+pin_project! {
+    /// The future of [`timeout`] and [`timeout_at`].
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, time};
+    /// use std::{future::ready, time::Duration};
+    ///
+    /// let limited = time::timeout(Duration::from_secs(1), ready("done"));
+    /// assert_eq!(Executor::builder().build().block_on(limited), Ok("done"));
+    /// ```
+    #[derive(Debug)]
+    #[must_use = "a timeout does nothing unless it is awaited"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        delay: Sleep,
+    }
+}
+
+impl<F> Timeout<F> {
+    /// The future under the limit.
+    ///
+    /// ```
+    /// use runtime_executor::time;
+    /// use std::{future::ready, time::Duration};
+    /// let limited = time::timeout(Duration::from_secs(1), ready(7));
+    /// assert_eq!(format!("{:?}", limited.get_ref()), format!("{:?}", ready(7)));
+    /// ```
+    pub fn get_ref(&self) -> &F {
+        &self.future
+    }
+
+    /// The future under the limit, to change.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, time};
+    /// use std::{future::ready, time::Duration};
+    /// let mut limited = time::timeout(Duration::from_secs(1), ready(7));
+    /// *limited.get_mut() = ready(8);
+    /// assert_eq!(Executor::builder().build().block_on(limited), Ok(8));
+    /// ```
+    pub fn get_mut(&mut self) -> &mut F {
+        &mut self.future
+    }
+
+    /// The future without its limit.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, time};
+    /// use std::{future::ready, time::Duration};
+    /// let limited = time::timeout(Duration::from_secs(1), ready(7));
+    /// assert_eq!(Executor::builder().build().block_on(limited.into_inner()), 7);
+    /// ```
+    pub fn into_inner(self) -> F {
+        self.future
+    }
+
+    /// When the time is over; `None` as for [`Sleep::deadline`].
+    ///
+    /// ```
+    /// use runtime_executor::time::{self, Instant};
+    /// use std::{future::ready, time::Duration};
+    /// let deadline = Instant::now() + Duration::from_secs(1);
+    /// assert_eq!(time::timeout_at(deadline, ready(())).deadline(), Some(deadline));
+    /// ```
+    pub fn deadline(&self) -> Option<Instant> {
+        self.delay.deadline()
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        if this.delay.is_never() {
+            return Poll::Pending;
+        }
+        // Not `Sleep::poll`: that asks for budget, and a future that uses it all up would then never time out.
+        this.delay.poll_elapsed(cx).map(|()| Err(Elapsed::new()))
+    }
+}
+
+/// The time was over first.
+///
+/// ```
+/// use runtime_executor::{Executor, time::{self, Clock}};
+/// use std::{future::pending, io, time::Duration};
+///
+/// let executor = Executor::builder().clock(Clock::paused()).build();
+/// let late = executor.block_on(time::timeout(Duration::from_secs(1), pending::<()>())).unwrap_err();
+/// assert_eq!(late.to_string(), "the time limit is over");
+/// assert_eq!(io::Error::from(late).kind(), io::ErrorKind::TimedOut);
+/// ```
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Elapsed {}
+
+impl Elapsed {
+    pub(crate) fn new() -> Self {
+        Self {}
+    }
+}
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time limit is over")
+    }
+}
+
+impl Error for Elapsed {}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}

@@ -1,0 +1,366 @@
+//! The timer wheel: pending timers kept in order only as far as somebody could notice.
+//!
+//! Most timers are cancelled, so inserting and cancelling must cost next to nothing and firing may cost a little. The
+//! wheel is the hierarchical one of Varghese and Lauck ("Hashed and Hierarchical Timing Wheels", SOSP 1987), changed
+//! in two places: an entry keeps its deadline to the nanosecond, and every slot knows the earliest of its deadlines.
+//! So the loop sleeps to the exact earliest deadline, however far away; a slot that is opened on the way costs no
+//! wake-up of its own.
+//!
+//! ```text
+//! insert(After) ─> fresh list ─settle─┐
+//! insert(At) ─────────────────────────┴─> slot ─advance_to─> lower slot … ─> due heap ─pop_due─> Fired ─remove─> gone
+//! insert(never) ─> Never
+//!      remove and reset take a timer out of any of these places in O(1)
+//! ```
+//!
+//! All of it is plain data: nothing here reads a clock, wakes a task or drops a waker; those are handed to the caller.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::task::Waker;
+
+use super::slots::{FRESH, Place, SHRINK_ABOVE, SLOTS, Slots};
+
+pub(crate) use super::slots::Key;
+
+/// A tick is 2^20 ns, about one millisecond: a power of two, so that a shift finds the slot. It bounds no precision,
+/// only how many timers share a slot of the lowest level.
+const TICK_BITS: u32 = 20;
+const SLOT_BITS: u32 = SLOTS.ilog2();
+
+/// From here on (292 years after the origin) a deadline means "never". Half of the range, so that the sum of a reading
+/// and a delay, each below it, cannot overflow.
+pub(crate) const FOREVER: u64 = 1 << 63;
+
+/// Timers that fire in one turn of the loop; the rest waits for the next, so that sockets are served in between.
+pub(crate) const FIRE_LIMIT: usize = 1024;
+/// Entries moved between slots in one turn: some 100 µs of work. A million timers in one slot take several turns.
+const MOVE_LIMIT: usize = 8192;
+
+/// When a timer is to fire, in nanoseconds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// That long after the next [`Wheel::settle`].
+    After(u64),
+    /// At that distance from the wheel's origin.
+    At(u64),
+}
+
+/// What [`Wheel::look`] found.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// No such timer (any more).
+    Gone,
+    /// The timer fired; this was its deadline.
+    Fired(u64),
+    /// It still waits, and its waker would (or would not) wake the task that asks.
+    Waiting { same_waker: bool },
+}
+
+/// A name in the due heap. Field order is firing order: by deadline, then by insertion.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: u64,
+    sequence: u64,
+    index: u32,
+}
+
+/// See the module's documentation.
+///
+/// Invariants between calls: (W1) `position` is at most the tick of `now`; (W2) an entry of level L differs from
+/// `position` in digit L (base 64) and in none above, so its digit is larger, and the first slot of the lowest occupied
+/// level holds the earliest deadlines; (W3) only the slot that `moving` names may break W2; (W4) what is due in the
+/// heap is earlier than everything in slots whose time has not come.
+pub(crate) struct Wheel {
+    slots: Slots,
+    due: BinaryHeap<Reverse<Due>>,
+    /// Names in `due` whose timer was cancelled or reset.
+    stale_due: usize,
+    /// The slot that is being emptied, when one turn was not enough.
+    moving: Option<u16>,
+    /// The latest reading, and the tick up to which slots were opened.
+    now: u64,
+    position: u64,
+    last_sequence: u64,
+    /// Timers that will fire: fresh, in a slot or due.
+    live: usize,
+}
+
+impl Wheel {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: Slots::new(),
+            due: BinaryHeap::new(),
+            stale_due: 0,
+            moving: None,
+            now: 0,
+            position: 0,
+            last_sequence: 0,
+            live: 0,
+        }
+    }
+
+    /// How many timers will fire. Those that never will, and those that did, do not count.
+    #[inline]
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// The reading the wheel was last brought to.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// Adds a timer. A deadline in the past counts as now.
+    #[inline]
+    pub(crate) fn insert(&mut self, when: When, waker: Waker) -> Key {
+        let sequence = self.take_sequence();
+        let index = self.slots.insert(sequence, waker);
+        self.arm(index, when);
+        Key { index, sequence }
+    }
+
+    /// Forgets a timer; the waker is the caller's to drop.
+    #[inline]
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Waker> {
+        self.slots.find(key)?;
+        self.disarm(key.index);
+        self.slots.remove(key.index)
+    }
+
+    /// Gives a waiting timer a new time, as if it had been inserted just now; its waker stays. `None` if it is gone or
+    /// has fired: then nothing changed.
+    pub(crate) fn reset(&mut self, key: Key, when: When) -> Option<Key> {
+        if self.slots.find(key)?.place == Place::Fired {
+            return None;
+        }
+        self.disarm(key.index);
+        let sequence = self.take_sequence();
+        self.slots.entry_mut(key.index).sequence = sequence;
+        self.arm(key.index, when);
+        Some(Key { index: key.index, sequence })
+    }
+
+    #[inline]
+    pub(crate) fn look(&self, key: Key, waker: &Waker) -> Look {
+        match self.slots.find(key) {
+            None => Look::Gone,
+            Some(entry) if entry.place == Place::Fired => Look::Fired(entry.at),
+            Some(entry) => {
+                Look::Waiting { same_waker: entry.waker.as_ref().is_some_and(|held| held.will_wake(waker)) }
+            }
+        }
+    }
+
+    /// Replaces a timer's waker and returns the one to drop: the old one, or the new one if the timer is gone.
+    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+        match self.slots.find_mut(key) {
+            Some(entry) => entry.waker.replace(waker),
+            None => Some(waker),
+        }
+    }
+
+    /// A timer's deadline, once it has one.
+    pub(crate) fn deadline(&self, key: Key) -> Option<u64> {
+        let entry = self.slots.find(key)?;
+        let is_fresh = entry.place == Place::Linked && entry.list == FRESH;
+        (!is_fresh && entry.place != Place::Never).then_some(entry.at)
+    }
+
+    /// Whether the timer fired and its owner has not looked yet.
+    pub(crate) fn is_fired(&self, key: Key) -> bool {
+        self.slots.find(key).is_some_and(|entry| entry.place == Place::Fired)
+    }
+
+    /// Notes the reading and gives the fresh timers their deadlines.
+    pub(crate) fn settle(&mut self, now: u64) {
+        self.now = self.now.max(now);
+        while let Some(index) = self.slots.head(FRESH) {
+            self.slots.unlink(index, Place::Never);
+            self.live -= 1;
+            let delay = self.slots.entry(index).at;
+            self.arm(index, When::At(self.now + delay));
+        }
+    }
+
+    /// Brings the wheel to `now`, so that [`pop_due`](Self::pop_due) gives what is due. Does a bounded amount of work:
+    /// if some is left, [`next_deadline`](Self::next_deadline) is not later than `now`.
+    pub(crate) fn advance_to(&mut self, now: u64) {
+        self.settle(now);
+        let mut moves = MOVE_LIMIT;
+        loop {
+            if let Some(list) = self.moving {
+                moves = self.empty_slot(list, moves);
+            }
+            if moves == 0 || self.due.len() >= FIRE_LIMIT || !self.open_slot() {
+                return;
+            }
+        }
+    }
+
+    /// Takes out the next timer that is due, in order of deadline, then of insertion.
+    pub(crate) fn pop_due(&mut self) -> Option<(Key, Option<Waker>)> {
+        // While a slot is half emptied, what is still in it may be earlier than what came out of it.
+        let before = if self.moving.is_some() { self.position << TICK_BITS } else { self.now + 1 };
+        let Due { at, sequence, index } = self.first_due()?;
+        if at >= before {
+            return None;
+        }
+        self.due.pop();
+        if self.due.is_empty() && self.due.capacity() > SHRINK_ABOVE {
+            self.due = BinaryHeap::new();
+        }
+        self.live -= 1;
+        let entry = self.slots.entry_mut(index);
+        entry.place = Place::Fired;
+        Some((Key { index, sequence }, entry.waker.take()))
+    }
+
+    /// The earliest deadline; not later than [`now`](Self::now) if there is something to do at once.
+    ///
+    /// It is exact, with one exception: after the earliest timer of a slot of more than 64 was cancelled it may be the
+    /// cancelled one's, once (see [`Slots::minimum`]).
+    pub(crate) fn next_deadline(&mut self) -> Option<u64> {
+        if self.moving.is_some() || self.slots.head(FRESH).is_some() {
+            return Some(self.now);
+        }
+        let due = self.first_due().map(|due| due.at);
+        let slot = self.slots.first_occupied().map(|list| self.slots.minimum(list));
+        match (due, slot) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Forgets everything; the wakers are the caller's to drop. Old keys stay stale.
+    pub(crate) fn clear(&mut self) -> Vec<Waker> {
+        let fresh = Self { now: self.now, position: self.position, last_sequence: self.last_sequence, ..Self::new() };
+        std::mem::replace(self, fresh).slots.into_wakers()
+    }
+
+    fn take_sequence(&mut self) -> u64 {
+        self.last_sequence += 1;
+        self.last_sequence
+    }
+
+    /// Never -> Linked, unless the time lies beyond all times.
+    #[inline]
+    fn arm(&mut self, index: u32, when: When) {
+        let (at, list) = match when {
+            When::After(delay) if delay < FOREVER => (delay, FRESH),
+            When::At(at) if at < FOREVER => {
+                let at = at.max(self.now);
+                (at, self.slot_of(at))
+            }
+            When::After(_) | When::At(_) => return,
+        };
+        self.live += 1;
+        self.slots.entry_mut(index).at = at;
+        self.slots.link(index, list);
+    }
+
+    /// Whatever it was -> Never, and not live.
+    #[inline]
+    fn disarm(&mut self, index: u32) {
+        match self.slots.entry(index).place {
+            Place::Linked => self.slots.unlink(index, Place::Never),
+            Place::Due => self.disarm_due(index),
+            Place::Never | Place::Fired => return,
+        }
+        self.live -= 1;
+        self.slots.earn_search();
+    }
+
+    /// The name stays in the heap until it comes up, or until most names there are stale.
+    #[cold]
+    fn disarm_due(&mut self, index: u32) {
+        self.slots.entry_mut(index).place = Place::Never;
+        self.stale_due += 1;
+        if self.stale_due > SLOTS && self.stale_due > self.due.len() / 2 {
+            let slots = &self.slots;
+            self.due.retain(|Reverse(due)| is_due(slots, due));
+            self.stale_due = 0;
+        }
+    }
+
+    /// The slot for a deadline: its level is the highest base-64 digit in which it differs from the position.
+    #[inline]
+    fn slot_of(&self, at: u64) -> u16 {
+        let tick = at >> TICK_BITS;
+        let differing = (tick ^ self.position) | (SLOTS as u64 - 1);
+        let level = differing.ilog2() / SLOT_BITS;
+        let slot = (tick >> (level * SLOT_BITS)) as usize % SLOTS;
+        (level as usize * SLOTS + slot) as u16
+    }
+
+    /// The first tick of a slot.
+    fn start_of(&self, list: u16) -> u64 {
+        let (level, slot) = (u32::from(list) / SLOTS as u32, u64::from(list) % SLOTS as u64);
+        let above = (level + 1) * SLOT_BITS;
+        (self.position >> above << above) | (slot << (level * SLOT_BITS))
+    }
+
+    /// Begins to empty the first slot if its time has come; otherwise moves the position up to the reading.
+    fn open_slot(&mut self) -> bool {
+        let tick = self.now >> TICK_BITS;
+        let ready = self.slots.first_occupied().map(|list| (list, self.start_of(list))).filter(|&(list, start)| {
+            // The slot of this very tick is left alone until one of its timers is due.
+            let is_early = usize::from(list) < SLOTS && start == tick && self.slots.lower_bound(list) > self.now;
+            start <= tick && !is_early
+        });
+        match ready {
+            Some((list, start)) => {
+                self.position = start;
+                self.moving = Some(list);
+                true
+            }
+            None => {
+                self.position = tick;
+                false
+            }
+        }
+    }
+
+    /// Moves up to `moves` entries of a slot one step on; gives what remains of `moves`, 0 if the slot may not be empty.
+    fn empty_slot(&mut self, list: u16, mut moves: usize) -> usize {
+        while moves > 0 {
+            let Some(index) = self.slots.head(list) else {
+                self.moving = None;
+                return moves;
+            };
+            moves -= 1;
+            self.slots.unlink(index, Place::Due);
+            let entry = self.slots.entry(index);
+            let (at, sequence) = (entry.at, entry.sequence);
+            if at >> TICK_BITS <= self.position {
+                self.due.push(Reverse(Due { at, sequence, index }));
+            } else {
+                self.slots.link(index, self.slot_of(at));
+            }
+        }
+        0
+    }
+
+    /// The head of the due heap, after throwing away names of timers that are not due any more.
+    fn first_due(&mut self) -> Option<Due> {
+        loop {
+            let Reverse(due) = *self.due.peek()?;
+            if is_due(&self.slots, &due) {
+                return Some(due);
+            }
+            self.due.pop();
+            self.stale_due -= 1;
+        }
+    }
+}
+
+/// Whether a name in the due heap still stands for a timer.
+fn is_due(slots: &Slots, due: &Due) -> bool {
+    let key = Key { index: due.index, sequence: due.sequence };
+    slots.find(key).is_some_and(|entry| entry.place == Place::Due)
+}
+
+#[cfg(test)]
+#[path = "wheel_tests.rs"]
+mod tests;

@@ -1,0 +1,25 @@
+//! Reactor, sockets and descriptors for the single-threaded executor.
+//!
+//! Users import the `runtime` crate; this is its third floor. It knows descriptors and wakers, never a task: the
+//! executor sleeps on the [`Reactor`] through [`runtime_executor::Park`], and everything else that crosses is a
+//! [`Waker`](std::task::Waker).
+//!
+//! Where to begin reading: `registration.rs` (how an operation is tried and waits), `source.rs` (what is known of a
+//! descriptor, and who waits for it), `reactor.rs` (the selector), `async_fd.rs` (any descriptor, awaited),
+//! `net/tcp_stream.rs`.
+
+mod async_fd;
+mod elsewhere;
+mod handle_error;
+pub mod io;
+pub mod net;
+mod operation;
+mod reactor;
+mod registration;
+mod source;
+mod starved;
+mod sys;
+
+pub use async_fd::AsyncFd;
+pub use handle_error::HandleError;
+pub use reactor::Reactor;

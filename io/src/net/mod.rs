@@ -1,0 +1,23 @@
+//! Sockets.
+//!
+//! Everything here tries the system call first and waits only if it would block; a socket is registered with the
+//! reactor at its first wait. So an accepted or new socket may be moved to another thread and used on that thread's
+//! runtime, if it is handed over before its first use; afterwards it belongs to the runtime that used it, and
+//! `into_std` and `from_std` take it across.
+
+mod addr;
+mod linger;
+mod lookup;
+mod split;
+mod tcp_listener;
+mod tcp_socket;
+mod tcp_stream;
+mod traits;
+
+pub use addr::ToSocketAddrs;
+pub use lookup::{Addresses, lookup_host};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use std::net::Shutdown;
+pub use tcp_listener::{Incoming, TcpListener};
+pub use tcp_socket::TcpSocket;
+pub use tcp_stream::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME, TcpStream};

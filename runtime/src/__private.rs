@@ -1,0 +1,31 @@
+//! What the macros expand to. Not part of the API.
+
+use crate::{Builder, OnExit};
+
+#[derive(Debug)]
+pub struct MainOptions {
+    pub on_exit: OnExit,
+}
+
+#[derive(Debug)]
+pub struct TestOptions {
+    pub start_paused: bool,
+    pub seed: Option<u64>,
+    pub on_exit: OnExit,
+}
+
+#[track_caller]
+fn run<F: Future>(builder: Builder, future: F) -> F::Output {
+    builder.build().unwrap_or_else(|error| panic!("no runtime: {error}")).block_on(future)
+}
+
+#[track_caller]
+pub fn main<F: Future>(options: MainOptions, future: F) -> F::Output {
+    run(Builder::new().on_exit(options.on_exit), future)
+}
+
+#[track_caller]
+pub fn test<F: Future>(options: TestOptions, future: F) -> F::Output {
+    let builder = Builder::new().on_exit(options.on_exit).start_paused(options.start_paused);
+    run(if let Some(seed) = options.seed { builder.seed(seed) } else { builder }, future)
+}

@@ -1,0 +1,58 @@
+//! An async runtime for people who want one thread, one reactor and `!Send` tasks: asyncio's `run` and `gather`,
+//! gevent's `spawn` and `joinall`, in Rust and without `Arc<Mutex<_>>`.
+//!
+//! ```
+//! use runtime::{join_all, spawn, time::sleep};
+//! use std::{cell::Cell, rc::Rc, time::Duration};
+//!
+//! #[runtime::main]
+//! async fn main() {
+//!     let visits = Rc::new(Cell::new(0)); // shared by tasks, and neither atomic nor locked
+//!     let tasks = (1..=3).map(|n| {
+//!         let visits = visits.clone();
+//!         spawn(async move {
+//!             sleep(Duration::from_millis(n)).await;
+//!             visits.set(visits.get() + 1);
+//!             n * n
+//!         })
+//!     });
+//!     let squares: Vec<u64> = join_all(tasks).await.into_iter().map(|joined| joined.unwrap()).collect();
+//!     assert_eq!(squares, [1, 4, 9]);
+//!     assert_eq!(visits.get(), 3);
+//! }
+//! ```
+//!
+//! # The three units
+//!
+//! A **task** is the unit of execution: a future that the runtime drives on its own. A **reactor** is the unit of
+//! scheduling: one thread, one kernel queue, any number of tasks, which take turns at their `.await`s and nowhere
+//! else. A **worker process** is the unit of isolation, and arrives with the multi-reactor mode.
+//!
+//! Because tasks take turns only at `.await`, what lies between two of them is atomic to all other tasks of the
+//! reactor. The price: code that blocks the thread stalls them all. Such code belongs in [`spawn_blocking`].
+//!
+//! # Where things are
+//!
+//! | for | see |
+//! |---|---|
+//! | starting a program | [`macro@main`], [`run`], [`Runtime`] |
+//! | tasks | [`spawn`], [`join_all`], [`join!`], [`task`] |
+//! | time, also virtual | [`time`] |
+//! | sockets | [`net`], [`io`] |
+//! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
+//! | tests | [`macro@test`], [`time::pause`] |
+
+mod runtime;
+
+pub use self::runtime::{Builder, Runtime, run};
+pub use runtime_executor::{
+    Handle, JoinHandle, OnExit, RuntimeId, SharedJoinHandle, Stopped, join, join_all, random_u64, spawn,
+    spawn_blocking, task, time,
+};
+pub use runtime_io::{io, net};
+#[cfg(feature = "macros")]
+pub use runtime_macros::{main, test};
+pub use runtime_sync as sync;
+
+#[doc(hidden)]
+pub mod __private;

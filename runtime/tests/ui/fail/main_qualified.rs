@@ -1,0 +1,3 @@
+//! Other qualifiers than `async`.
+#[runtime::main]
+async unsafe extern "C" fn main() {}

@@ -1,0 +1,5 @@
+//! The plainest program.
+#[runtime::main]
+async fn main() {
+    std::future::ready(()).await;
+}

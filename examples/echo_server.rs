@@ -18,6 +18,7 @@ use runtime::{
 };
 use std::{
     cell::{Cell, RefCell},
+    convert::Infallible,
     env,
     io::{self, Write},
     os::fd::{AsFd, AsRawFd},
@@ -106,12 +107,11 @@ struct Server {
     spare_buffers: RefCell<Vec<Box<[u8]>>>,
 }
 
-enum Never {}
-
 /// Listens, and spawns a task for each connection. Comes back only if it cannot listen.
-async fn serve(address: &str, stats: bool) -> io::Result<Never> {
+async fn serve(address: &str, stats: bool) -> io::Result<Infallible> {
     let listener = TcpListener::bind(address).await?;
-    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+    // Standard output is flushed at each line, into a pipe too; if nobody reads it, there are still clients.
+    let _ = writeln!(io::stdout(), "listening on {}", listener.local_addr()?);
 
     let server = Rc::new(Server::default());
     if stats {

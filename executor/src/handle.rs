@@ -91,7 +91,6 @@ impl Handle {
 
 /// The output of a task on another thread's runtime; await it anywhere, or wait for it with
 /// [`blocking_join`](SharedJoinHandle::blocking_join).
-#[must_use = "dropping a SharedJoinHandle detaches the task"]
 pub struct SharedJoinHandle<T> {
     receiver: oneshot::Receiver<Result<T, JoinError>>,
     spawned_at: &'static Location<'static>,

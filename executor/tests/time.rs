@@ -3,7 +3,7 @@
 
 use runtime_executor::{
     Executor, Park, current, spawn, spawn_blocking, task,
-    time::{self, Clock, Duration, Instant, Interval, MissedTickPolicy, Sleep},
+    time::{self, AutoAdvance, Clock, Duration, Instant, Interval, MissedTickPolicy, Sleep},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -170,25 +170,42 @@ fn timers_with_one_deadline_fire_in_the_order_of_their_creation() {
     });
 }
 
+/// Has a socket that is waited for, so that it is asked at every occasion; notes how many timers fired by then.
+struct Asked {
+    counter: Arc<Counter>,
+    fired_before: RefCell<Vec<usize>>,
+}
+
+impl Park for Asked {
+    fn park(&self, _timeout: Option<Duration>) -> io::Result<()> {
+        self.fired_before.borrow_mut().push(self.counter.wakes());
+        Ok(())
+    }
+
+    fn unparker(&self) -> Waker {
+        Waker::noop().clone()
+    }
+
+    fn waiters(&self) -> usize {
+        1
+    }
+}
+
 #[test]
-fn a_crowd_fires_in_portions_between_which_others_run() {
-    in_virtual_time(async {
-        let fired = Rc::new(Cell::new(0_usize));
-        for _ in 0..5000 {
-            let fired = fired.clone();
-            spawn(async move {
-                time::sleep(SECOND).await;
-                fired.set(fired.get() + 1);
-            });
+fn a_crowd_fires_in_portions_between_which_sockets_are_served() {
+    let counter = Arc::new(Counter::default());
+    let park = Rc::new(Asked { counter: counter.clone(), fired_before: RefCell::default() });
+    let clock = Clock::paused().with_auto_advance(AutoAdvance::Always);
+    Executor::builder().clock(clock).park(park.clone()).build().block_on(async {
+        let mut crowd: Vec<Sleep> = (0..5000).map(|_| time::sleep(SECOND)).collect();
+        for sleep in &mut crowd {
+            assert!(poll_with(sleep, &counter.clone().into()).is_pending());
         }
-        time::sleep(SECOND).await; // the last to be started, but woken with the last portion
-        let mut portions = vec![fired.get()];
-        while fired.get() < 5000 {
-            task::yield_now().await;
-            portions.push(fired.get() - portions.iter().sum::<usize>());
-        }
-        assert!(portions.iter().all(|&portion| portion <= 1024), "{portions:?}");
+        time::sleep(SECOND).await; // started last, fires last
+        assert_eq!(counter.wakes(), 5000);
     });
+    let asked = park.fired_before.take();
+    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 1024), "{asked:?}");
 }
 
 #[test]
@@ -540,7 +557,7 @@ fn a_sleep_of_one_runtime_is_refused_by_another_until_it_is_reset() {
 #[test]
 fn a_sleep_outside_a_runtime_is_refused_with_a_way_out() {
     let mut sleep = time::sleep(SECOND);
-    let message = panic_message(|| drop(poll_with(&mut sleep, Waker::noop())));
+    let message = panic_message(|| assert!(poll_with(&mut sleep, Waker::noop()).is_ready()));
     assert!(message.contains("needs a runtime") && message.contains("`#[runtime::main]`"), "{message}");
 }
 
@@ -561,7 +578,8 @@ fn completion_beats_the_end_of_the_time() {
         task::yield_now().await;
         spawn(async move {
             time::sleep_until(start + SECOND).await;
-        });
+        })
+        .detach();
         time::sleep(millis(999)).await;
         done.set(true);
         assert_eq!(result.await.unwrap(), Ok(3));

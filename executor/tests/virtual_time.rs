@@ -55,7 +55,8 @@ fn alarm(log: &Log, what: &'static str, delay: Duration) {
     spawn(async move {
         time::sleep(delay).await;
         log.add(what);
-    });
+    })
+    .detach();
 }
 
 #[test]
@@ -106,7 +107,8 @@ fn advance_stops_at_every_deadline_and_lets_what_follows_from_it_happen_there() 
                 follower.await.unwrap();
                 log.add("first again");
             }
-        });
+        })
+        .detach();
         alarm(&log, "at the end", 5 * SECOND);
         alarm(&log, "beyond the end", 5 * SECOND + Duration::from_nanos(1));
         time::advance(5 * SECOND).await;
@@ -136,7 +138,8 @@ fn advance_by_nothing_lets_everything_settle() {
                 time::sleep(Duration::ZERO).await;
                 log.add("settled");
             }
-        });
+        })
+        .detach();
         time::advance(Duration::ZERO).await;
         log.expect(&[("settled", 0)]);
     });
@@ -151,7 +154,8 @@ fn advances_that_overlap_share_the_way() {
             spawn(async move {
                 time::advance(seconds * SECOND).await;
                 log.add(what);
-            });
+            })
+            .detach();
         }
         alarm(&log, "alarm", 4 * SECOND);
         time::sleep(10 * SECOND).await;
@@ -172,7 +176,8 @@ fn an_advance_given_up_leaves_the_clock_where_it_is() {
                 log.add("enough");
                 advance.cancel_and_wait().await.unwrap_err();
             }
-        });
+        })
+        .detach();
         alarm(&log, "later", 3 * SECOND);
         for _ in 0..20 {
             task::yield_now().await; // never idle, and yet it goes on: see the next story
@@ -396,7 +401,8 @@ fn resuming_ends_an_advance_where_it_is() {
         spawn(async {
             time::sleep(SECOND).await;
             time::resume();
-        });
+        })
+        .detach();
         time::advance(3600 * SECOND).await;
         assert!(start.elapsed() >= SECOND && start.elapsed() < 3600 * SECOND);
     });

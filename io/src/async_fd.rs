@@ -10,7 +10,7 @@ use crate::{
 use runtime_executor::current;
 use std::{
     fmt, io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     rc::Rc,
     task::{Context, Poll},
 };
@@ -224,7 +224,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Errors
     /// As for [`readable`](Self::readable).
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(Direction::Read, &mut WaiterId::POLL, context)
+        self.poll_ready(Direction::Read, &mut WaiterId::shared(), context)
     }
 
     /// [`writable`](Self::writable) for hand-written futures; see [`poll_readable`](Self::poll_readable).
@@ -232,7 +232,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Errors
     /// As for [`readable`](Self::readable).
     pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_ready(Direction::Write, &mut WaiterId::POLL, context)
+        self.poll_ready(Direction::Write, &mut WaiterId::shared(), context)
     }
 
     /// [`read_with`](Self::read_with) for hand-written futures; see [`poll_readable`](Self::poll_readable).
@@ -244,7 +244,7 @@ impl<T: AsFd> AsyncFd<T> {
         context: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_op(Direction::Read, &mut WaiterId::POLL, context, |inner| op(inner).map(Step::Done))
+        self.poll_op(Direction::Read, &mut WaiterId::shared(), context, |inner| op(inner).map(Step::Done))
     }
 
     /// [`write_with`](Self::write_with) for hand-written futures; see [`poll_readable`](Self::poll_readable).
@@ -256,7 +256,7 @@ impl<T: AsFd> AsyncFd<T> {
         context: &mut Context<'_>,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        self.poll_op(Direction::Write, &mut WaiterId::POLL, context, |inner| op(inner).map(Step::Done))
+        self.poll_op(Direction::Write, &mut WaiterId::shared(), context, |inner| op(inner).map(Step::Done))
     }
 
     // For the sockets.
@@ -321,6 +321,12 @@ impl<T: AsFd> Drop for AsyncFd<T> {
 impl<T: AsFd> AsFd for AsyncFd<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.get_ref().as_fd()
+    }
+}
+
+impl<T: AsFd> AsRawFd for AsyncFd<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -102,7 +102,9 @@ impl WaiterId {
     /// Waits for nothing yet.
     pub(crate) const NONE: Self = Self(0);
     /// The one place per direction that the `poll_…` methods share: they have no object to keep a number in.
-    pub(crate) const POLL: Self = Self(1);
+    pub(crate) const fn shared() -> Self {
+        Self(1)
+    }
 
     #[inline]
     pub(crate) fn is_none(self) -> bool {
@@ -206,7 +208,7 @@ const GENERATION_MASK: u32 = (usize::MAX >> INDEX_BITS) as u32;
 
 impl Default for Table {
     fn default() -> Self {
-        Self { sources: Slab::new(), last_generation: 0, last_waiter: WaiterId::POLL.0, waiting: 0 }
+        Self { sources: Slab::new(), last_generation: 0, last_waiter: WaiterId::shared().0, waiting: 0 }
     }
 }
 

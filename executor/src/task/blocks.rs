@@ -15,8 +15,8 @@ use std::{
 const GRAIN: usize = 16;
 /// Larger blocks go to the allocator: copying such a future dwarfs its malloc.
 const MAX_CACHED_SIZE: usize = 1024;
-/// What a cache may keep back from the rest of the program.
-const MAX_CACHED_BYTES: usize = 1 << 20;
+/// What a cache may keep back from the rest of the program: a hundred thousand tasks that came and went.
+const MAX_CACHED_BYTES: usize = 16 << 20;
 const CLASSES: usize = MAX_CACHED_SIZE / GRAIN + 1;
 
 /// Blocks of one runtime that wait for the next task of their size.

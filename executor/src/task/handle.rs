@@ -30,7 +30,6 @@ use std::{
 /// # Cancel safety
 /// Polling `&mut handle` and dropping that borrow loses nothing: the task goes on, the output stays. A handle
 /// that has given its output panics when polled again.
-#[must_use = "dropping a JoinHandle detaches the task: call `.detach()` if that is meant"]
 pub struct JoinHandle<T: 'static> {
     joined: Joined<T>,
 }

@@ -4,9 +4,9 @@
 //! thread and be forgotten, and no `unsafe` is needed. This file knows how entries are linked; which list an entry
 //! belongs to, and when, is the wheel's business.
 
-use std::task::Waker;
-
 use slab::Slab;
+
+use crate::task::waker::Waiter;
 
 const SLOT_BITS: u32 = 6;
 /// Lists are addressed in groups of 64, as one word of bits says which of a group are not empty.
@@ -55,7 +55,7 @@ pub(super) struct Entry {
     pub(super) at: u64,
     /// Order of insertion, and the generation of the key.
     pub(super) sequence: u64,
-    pub(super) waker: Option<Waker>,
+    pub(super) waiter: Option<Waiter>,
     prev: u32,
     next: u32,
     pub(super) list: u16,
@@ -100,23 +100,23 @@ impl Slots {
 
     /// Stores an entry that is nowhere yet.
     #[inline]
-    pub(super) fn insert(&mut self, sequence: u64, waker: Waker) -> u32 {
-        let (waker, place) = (Some(waker), Place::Never);
-        let entry = Entry { at: u64::MAX, sequence, waker, prev: NIL, next: NIL, list: FRESH, place };
+    pub(super) fn insert(&mut self, sequence: u64, waiter: Waiter) -> u32 {
+        let (waiter, place) = (Some(waiter), Place::Never);
+        let entry = Entry { at: u64::MAX, sequence, waiter, prev: NIL, next: NIL, list: FRESH, place };
         let index = u32::try_from(self.entries.insert(entry)).expect("more than four billion timers at once");
         self.high_water = self.high_water.max(self.entries.len());
         index
     }
 
-    /// Drops an entry that is nowhere any more, but for its waker: that is the caller's to drop.
+    /// Drops an entry that is nowhere any more, but for its waiter: that is the caller's to drop.
     #[inline]
-    pub(super) fn remove(&mut self, index: u32) -> Option<Waker> {
+    pub(super) fn remove(&mut self, index: u32) -> Option<Waiter> {
         let entry = self.entries.remove(index as usize);
         debug_assert!(entry.place != Place::Linked, "removed while linked");
         if self.entries.capacity() > SHRINK_ABOVE && self.entries.len() <= self.high_water / 4 {
             self.shrink();
         }
-        entry.waker
+        entry.waiter
     }
 
     /// Gives memory back after most timers have gone. Paid for by the three quarters that were removed.
@@ -237,9 +237,9 @@ impl Slots {
         min
     }
 
-    /// All wakers, for the caller to drop.
-    pub(super) fn into_wakers(mut self) -> Vec<Waker> {
-        self.entries.drain().filter_map(|entry| entry.waker).collect()
+    /// All waiters, for the caller to drop.
+    pub(super) fn into_waiters(mut self) -> Vec<Waiter> {
+        self.entries.drain().filter_map(|entry| entry.waiter).collect()
     }
 
     /// Entries for which there is memory.

@@ -6,7 +6,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::{Duration, Instant as StdInstant},
 };
 
@@ -14,7 +14,7 @@ use super::{
     AutoAdvance, Clock, Instant,
     wheel::{FIRE_LIMIT, FOREVER, Key, Look, Wheel, When},
 };
-use crate::wake_quietly;
+use crate::task::waker::Waiter;
 
 /// Turns without an idle moment after which an [`advance`](super::advance) takes its next step all the same. A task
 /// that spins on `yield_now` until the time has come would otherwise wait for itself.
@@ -25,8 +25,8 @@ pub(crate) struct Timers {
     /// What the wheel calls 0.
     origin: StdInstant,
     wheel: RefCell<Wheel>,
-    /// Room for the wakers of one turn, kept from turn to turn.
-    firing: Cell<Vec<Waker>>,
+    /// Room for the waiters of one turn, kept from turn to turn.
+    firing: Cell<Vec<Waiter>>,
     orders: RefCell<Vec<Order>>,
     last_order: Cell<u64>,
     /// Turns since virtual time moved last, counted while there is an order.
@@ -37,7 +37,7 @@ pub(crate) struct Timers {
 struct Order {
     id: u64,
     target: u64,
-    waker: Waker,
+    waiter: Waiter,
 }
 
 impl Timers {
@@ -71,19 +71,19 @@ impl Timers {
     pub(crate) fn turn(&self) -> usize {
         self.lose_patience();
         let now = self.reading();
-        let mut wakers = self.firing.take();
+        let mut waiters = self.firing.take();
         let mut fired = 0;
         let mut wheel = self.wheel.borrow_mut();
         wheel.advance_to(now);
         while fired < FIRE_LIMIT
-            && let Some((_, waker)) = wheel.pop_due()
+            && let Some((_, waiter)) = wheel.pop_due()
         {
-            wakers.extend(waker);
+            waiters.extend(waiter);
             fired += 1;
         }
         drop(wheel);
-        wakers.drain(..).for_each(wake_quietly);
-        self.firing.set(wakers);
+        waiters.drain(..).for_each(Waiter::wake);
+        self.firing.set(waiters);
         fired
     }
 
@@ -136,9 +136,9 @@ impl Timers {
 
     /// Forgets all timers, at shutdown. Futures that hold one stay pending.
     pub(crate) fn clear(&self) {
-        let wakers = self.wheel.borrow_mut().clear();
+        let waiters = self.wheel.borrow_mut().clear();
         let orders = self.orders.take();
-        drop((wakers, orders));
+        drop((waiters, orders));
     }
 
     // For futures.
@@ -146,15 +146,15 @@ impl Timers {
     /// Starts a timer for the task of `cx`.
     #[inline]
     pub(crate) fn start(&self, when: When, cx: &Context<'_>) -> Key {
-        let waker = cx.waker().clone();
-        self.wheel.borrow_mut().insert(when, waker)
+        let waiter = Waiter::new(cx.waker());
+        self.wheel.borrow_mut().insert(when, waiter)
     }
 
     /// Forgets a timer.
     #[inline]
     pub(crate) fn cancel(&self, key: Key) {
-        let waker = self.wheel.borrow_mut().remove(key);
-        drop(waker);
+        let waiter = self.wheel.borrow_mut().remove(key);
+        drop(waiter);
     }
 
     /// Gives a timer that still waits a new time, and a new key.
@@ -167,10 +167,10 @@ impl Timers {
     pub(crate) fn poll(&self, key: Key, cx: &Context<'_>) -> Poll<Instant> {
         let look = self.wheel.borrow().look(key, cx.waker());
         match look {
-            Look::Waiting { same_waker: true } | Look::Gone => Poll::Pending,
-            Look::Waiting { same_waker: false } => {
-                let waker = cx.waker().clone();
-                let former = self.wheel.borrow_mut().set_waker(key, waker);
+            Look::Waiting { same_waiter: true } | Look::Gone => Poll::Pending,
+            Look::Waiting { same_waiter: false } => {
+                let waiter = Waiter::new(cx.waker());
+                let former = self.wheel.borrow_mut().set_waiter(key, waiter);
                 drop(former);
                 Poll::Pending
             }
@@ -209,20 +209,20 @@ impl Timers {
     /// Orders the clock to go `duration` further, step by step. Gives the order's number.
     pub(crate) fn order(&self, duration: Duration, cx: &Context<'_>) -> u64 {
         let target = self.reading().saturating_add(nanos(duration)).min(FOREVER - 1);
-        let waker = cx.waker().clone();
+        let waiter = Waiter::new(cx.waker());
         let id = self.last_order.get() + 1;
         self.last_order.set(id);
         self.turns_waited.set(0);
-        self.orders.borrow_mut().push(Order { id, target, waker });
+        self.orders.borrow_mut().push(Order { id, target, waiter });
         id
     }
 
     /// Whether an order was carried out. Otherwise it will wake the task of `cx`.
     pub(crate) fn poll_order(&self, id: u64, cx: &Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
+        let waiter = Waiter::new(cx.waker());
         let mut orders = self.orders.borrow_mut();
         let Some(order) = orders.iter_mut().find(|order| order.id == id) else { return Poll::Ready(()) };
-        let former = std::mem::replace(&mut order.waker, waker);
+        let former = std::mem::replace(&mut order.waiter, waiter);
         drop(orders);
         drop(former);
         Poll::Pending
@@ -241,7 +241,7 @@ impl Timers {
     pub(crate) fn resume(&self) {
         self.clock.resume();
         for order in self.orders.take() {
-            wake_quietly(order.waker);
+            order.waiter.wake();
         }
     }
 
@@ -253,7 +253,7 @@ impl Timers {
         *orders = rest;
         drop(orders);
         for order in done {
-            wake_quietly(order.waker);
+            order.waiter.wake();
         }
     }
 

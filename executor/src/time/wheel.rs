@@ -22,6 +22,7 @@ use std::task::Waker;
 use super::slots::{FRESH, Place, SHRINK_ABOVE, SLOTS, Slots};
 
 pub(crate) use super::slots::Key;
+use crate::task::waker::Waiter;
 
 /// A tick is 2^20 ns, about one millisecond: a power of two, so that a shift finds the slot. It bounds no precision,
 /// only how many timers share a slot of the lowest level.
@@ -53,8 +54,8 @@ pub(crate) enum Look {
     Gone,
     /// The timer fired; this was its deadline.
     Fired(u64),
-    /// It still waits, and its waker would (or would not) wake the task that asks.
-    Waiting { same_waker: bool },
+    /// It still waits, for the task that asks or for another.
+    Waiting { same_waiter: bool },
 }
 
 /// A name in the due heap. Field order is firing order: by deadline, then by insertion.
@@ -114,22 +115,22 @@ impl Wheel {
 
     /// Adds a timer. A deadline in the past counts as now.
     #[inline]
-    pub(crate) fn insert(&mut self, when: When, waker: Waker) -> Key {
+    pub(crate) fn insert(&mut self, when: When, waiter: Waiter) -> Key {
         let sequence = self.take_sequence();
-        let index = self.slots.insert(sequence, waker);
+        let index = self.slots.insert(sequence, waiter);
         self.arm(index, when);
         Key { index, sequence }
     }
 
-    /// Forgets a timer; the waker is the caller's to drop.
+    /// Forgets a timer; the waiter is the caller's to drop.
     #[inline]
-    pub(crate) fn remove(&mut self, key: Key) -> Option<Waker> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Waiter> {
         self.slots.find(key)?;
         self.disarm(key.index);
         self.slots.remove(key.index)
     }
 
-    /// Gives a waiting timer a new time, as if it had been inserted just now; its waker stays. `None` if it is gone or
+    /// Gives a waiting timer a new time, as if it had been inserted just now; its waiter stays. `None` if it is gone or
     /// has fired: then nothing changed.
     pub(crate) fn reset(&mut self, key: Key, when: When) -> Option<Key> {
         if self.slots.find(key)?.place == Place::Fired {
@@ -148,16 +149,16 @@ impl Wheel {
             None => Look::Gone,
             Some(entry) if entry.place == Place::Fired => Look::Fired(entry.at),
             Some(entry) => {
-                Look::Waiting { same_waker: entry.waker.as_ref().is_some_and(|held| held.will_wake(waker)) }
+                Look::Waiting { same_waiter: entry.waiter.as_ref().is_some_and(|held| held.will_wake(waker)) }
             }
         }
     }
 
-    /// Replaces a timer's waker and returns the one to drop: the old one, or the new one if the timer is gone.
-    pub(crate) fn set_waker(&mut self, key: Key, waker: Waker) -> Option<Waker> {
+    /// Replaces a timer's waiter and returns the one to drop: the old one, or the new one if the timer is gone.
+    pub(crate) fn set_waiter(&mut self, key: Key, waiter: Waiter) -> Option<Waiter> {
         match self.slots.find_mut(key) {
-            Some(entry) => entry.waker.replace(waker),
-            None => Some(waker),
+            Some(entry) => entry.waiter.replace(waiter),
+            None => Some(waiter),
         }
     }
 
@@ -200,7 +201,7 @@ impl Wheel {
     }
 
     /// Takes out the next timer that is due, in order of deadline, then of insertion.
-    pub(crate) fn pop_due(&mut self) -> Option<(Key, Option<Waker>)> {
+    pub(crate) fn pop_due(&mut self) -> Option<(Key, Option<Waiter>)> {
         // While a slot is half emptied, what is still in it may be earlier than what came out of it.
         let before = if self.moving.is_some() { self.position << TICK_BITS } else { self.now + 1 };
         let Due { at, sequence, index } = self.first_due()?;
@@ -214,7 +215,7 @@ impl Wheel {
         self.live -= 1;
         let entry = self.slots.entry_mut(index);
         entry.place = Place::Fired;
-        Some((Key { index, sequence }, entry.waker.take()))
+        Some((Key { index, sequence }, entry.waiter.take()))
     }
 
     /// The earliest deadline; not later than [`now`](Self::now) if there is something to do at once.
@@ -233,10 +234,10 @@ impl Wheel {
         }
     }
 
-    /// Forgets everything; the wakers are the caller's to drop. Old keys stay stale.
-    pub(crate) fn clear(&mut self) -> Vec<Waker> {
+    /// Forgets everything; the waiters are the caller's to drop. Old keys stay stale.
+    pub(crate) fn clear(&mut self) -> Vec<Waiter> {
         let fresh = Self { now: self.now, position: self.position, last_sequence: self.last_sequence, ..Self::new() };
-        std::mem::replace(self, fresh).slots.into_wakers()
+        std::mem::replace(self, fresh).slots.into_waiters()
     }
 
     fn take_sequence(&mut self) -> u64 {

@@ -93,9 +93,9 @@ fn fire(wheel: &mut Wheel, now: u64) -> Vec<Key> {
         wheel.advance_to(now);
         let mut in_this_turn = 0;
         while in_this_turn < FIRE_LIMIT
-            && let Some((key, waker)) = wheel.pop_due()
+            && let Some((key, waiter)) = wheel.pop_due()
         {
-            assert!(waker.is_some());
+            assert!(waiter.is_some());
             fired.push(key);
             in_this_turn += 1;
         }
@@ -112,7 +112,7 @@ fn forget(wheel: &mut Wheel, keys: &[Key]) {
 }
 
 fn insert(wheel: &mut Wheel, when: When) -> Key {
-    wheel.insert(when, Waker::noop().clone())
+    wheel.insert(when, Waiter::new(Waker::noop()))
 }
 
 /// One long story of random steps. At most `crowd` timers at a time.
@@ -238,7 +238,7 @@ fn a_stale_key_finds_nothing() {
     assert_eq!(wheel.look(old, Waker::noop()), Look::Gone);
     assert!(wheel.remove(old).is_none());
     assert_eq!(wheel.reset(old, When::After(1)), None);
-    assert!(wheel.set_waker(old, Waker::noop().clone()).is_some(), "the waker is given back");
+    assert!(wheel.set_waiter(old, Waiter::new(Waker::noop())).is_some(), "it is given back");
     assert!(matches!(wheel.look(new, Waker::noop()), Look::Waiting { .. }));
 }
 
@@ -251,7 +251,7 @@ fn a_timer_fires_once_and_then_says_so_until_it_is_removed() {
     assert_eq!(wheel.look(key, Waker::noop()), Look::Fired(5 * MS));
     assert_eq!((wheel.deadline(key), wheel.is_fired(key)), (Some(5 * MS), true));
     assert_eq!(wheel.reset(key, When::After(1)), None, "reset leaves a fired timer to its owner");
-    assert!(wheel.remove(key).is_none(), "its waker was used");
+    assert!(wheel.remove(key).is_none(), "its waiter was used");
     assert_eq!(wheel.look(key, Waker::noop()), Look::Gone);
 }
 
@@ -407,7 +407,7 @@ fn a_reading_that_goes_back_is_ignored() {
 }
 
 #[test]
-fn clearing_gives_all_wakers_back_and_old_keys_stay_stale() {
+fn clearing_gives_all_waiters_back_and_old_keys_stay_stale() {
     let mut wheel = Wheel::new();
     let fired = insert(&mut wheel, When::At(0));
     assert_eq!(fire(&mut wheel, 0), [fired]);

@@ -118,7 +118,7 @@ impl TcpListener {
     /// # Errors
     /// As for `accept`.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        self.poll_accept_as(&mut WaiterId::POLL, context)
+        self.poll_accept_as(&mut WaiterId::shared(), context)
     }
 
     /// The connections as they come, without end.

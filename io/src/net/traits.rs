@@ -36,7 +36,7 @@ macro_rules! reading {
                 buf: &mut [u8],
             ) -> Poll<io::Result<usize>> {
                 let io = $stream.io();
-                io.poll_op(Direction::Read, &mut WaiterId::POLL, context, |stream| read_step(stream, buf))
+                io.poll_op(Direction::Read, &mut WaiterId::shared(), context, |stream| read_step(stream, buf))
             }
 
             fn poll_read_vectored(
@@ -45,7 +45,7 @@ macro_rules! reading {
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
                 let io = $stream.io();
-                io.poll_op(Direction::Read, &mut WaiterId::POLL, context, |stream| {
+                io.poll_op(Direction::Read, &mut WaiterId::shared(), context, |stream| {
                     read_vectored_step(stream, bufs)
                 })
             }
@@ -63,7 +63,7 @@ macro_rules! writing {
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
                 let io = $stream.io();
-                io.poll_op(Direction::Write, &mut WaiterId::POLL, context, |stream| write_step(stream, buf))
+                io.poll_op(Direction::Write, &mut WaiterId::shared(), context, |stream| write_step(stream, buf))
             }
 
             fn poll_write_vectored(
@@ -72,7 +72,7 @@ macro_rules! writing {
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
                 let io = $stream.io();
-                io.poll_op(Direction::Write, &mut WaiterId::POLL, context, |stream| {
+                io.poll_op(Direction::Write, &mut WaiterId::shared(), context, |stream| {
                     write_vectored_step(stream, bufs)
                 })
             }

@@ -115,7 +115,9 @@ impl Command {
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "-h" | "--help" => return Ok(Self::Help),
-                "-c" | "--connections" => load.connections = count(&argument, arguments.next(), MAX_CONNECTIONS)?,
+                "-c" | "--connections" => {
+                    load.connections = count(&argument, arguments.next(), MAX_CONNECTIONS)?
+                }
                 "-p" | "--pipeline" => load.pipeline = count(&argument, arguments.next(), MAX_PIPELINE)?,
                 "-s" | "--size" => load.size = count(&argument, arguments.next(), MAX_SIZE)?,
                 "-d" | "--duration" => {
@@ -137,7 +139,8 @@ impl Command {
 }
 
 fn count(option: &str, text: Option<String>, max: usize) -> Result<usize, String> {
-    value(option, text, |number| (1..=max).contains(number)).map_err(|error| format!("{error}, at most {max}"))
+    value(option, text, |number| (1..=max).contains(number))
+        .map_err(|error| format!("{error}, at most {max}"))
 }
 
 fn value<T: FromStr>(option: &str, text: Option<String>, is_fine: impl Fn(&T) -> bool) -> Result<T, String> {

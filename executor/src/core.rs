@@ -9,7 +9,8 @@ use crate::{
     task::{
         self, TaskId,
         blocks::Blocks,
-        raw::{Queued, Root, RunQueue, TaskRef},
+        raw::{Queued, Root, TaskRef},
+        run_queue::RunQueue,
         slots::{Key, Occupant, Slots},
         waker::Waiter,
     },
@@ -174,6 +175,12 @@ impl Core {
         }
     }
 
+    /// Clones of the wakers of a slot that are held anywhere.
+    pub(crate) fn waker_count(&self, slot: u32) -> usize {
+        // The two halves may each be negative: cloned here, dropped there. The sum is not, once both are seen.
+        usize::try_from(self.slots.clones(slot).wrapping_add(self.remote.clones(slot))).unwrap_or(0)
+    }
+
     fn wake_child(&self, group: u32, index: u32) {
         let mut groups = self.groups.borrow_mut();
         let Some(group) = groups.get_mut(group as usize) else { return };
@@ -248,7 +255,6 @@ impl Core {
 
     #[inline]
     pub(crate) fn set_running(&self, task: Option<TaskRef>) -> Option<TaskRef> {
-        self.budget.set(self.budget_per_poll);
         self.running.replace(task)
     }
 

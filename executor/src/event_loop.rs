@@ -53,7 +53,7 @@ impl<'a> EventLoop<'a> {
         let key = core.root().key();
         waker::wake_key(key);
         let poll_root = || {
-            core.set_running(None);
+            core.refill_budget();
             root.as_mut().poll(&mut Context::from_waker(&waker::waker(key)))
         };
         self.run(poll_root, || None)

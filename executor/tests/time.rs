@@ -1,20 +1,18 @@
-//! Stories about time: sleeping, limits, ticks, and what dropping, resetting and moving timers about does to them.
-//! Virtual time has its own file.
+//! Stories about sleeping: how long, in which order, and what dropping and resetting a timer does.
 
 use runtime_executor::{
-    Executor, Park, current, spawn, spawn_blocking, task,
-    time::{self, AutoAdvance, Clock, Duration, Instant, Interval, MissedTickPolicy, Sleep},
+    Executor, Park, spawn, task,
+    time::{self, AutoAdvance, Clock, Duration, Instant, Sleep},
 };
 use std::{
-    cell::{Cell, RefCell},
-    future::{pending, poll_fn, ready},
+    cell::RefCell,
+    future::poll_fn,
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
 };
@@ -40,14 +38,6 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 fn poll_with<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))
-}
-
-fn panic_message(f: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("it should refuse");
-    match payload.downcast::<String>() {
-        Ok(message) => *message,
-        Err(payload) => (*payload.downcast::<&str>().unwrap()).to_owned(),
-    }
 }
 
 /// What happened, and at which millisecond of the runtime's clock.
@@ -205,7 +195,8 @@ fn a_crowd_fires_in_portions_between_which_sockets_are_served() {
         assert_eq!(counter.wakes(), 5000);
     });
     let asked = park.fired_before.take();
-    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 1024), "{asked:?}");
+    // A turn before the sleep and one after it, 1,024 each.
+    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] <= 2048), "{asked:?}");
 }
 
 #[test]
@@ -402,296 +393,4 @@ fn a_timer_that_is_started_and_dropped_causes_no_park() {
         }
     });
     assert_eq!(notebook.parks.take(), []);
-}
-
-#[test]
-fn a_timer_polled_by_another_task_wakes_that_one() {
-    in_virtual_time(async {
-        let (first, second) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
-        let mut sleep = time::sleep(SECOND);
-        for _ in 0..2 {
-            assert!(poll_with(&mut sleep, &first.clone().into()).is_pending());
-        }
-        time::sleep(millis(1)).await;
-        assert!(poll_with(&mut sleep, &second.clone().into()).is_pending());
-        assert_eq!(Arc::strong_count(&first), 1, "the first waker was dropped");
-        time::sleep(SECOND).await;
-        assert_eq!((first.wakes(), second.wakes()), (0, 1));
-        assert!(poll_with(&mut sleep, Waker::noop()).is_ready());
-    });
-}
-
-/// A waker whose every move starts and stops timers itself.
-struct Meddler {
-    other: Mutex<Option<Sleep>>,
-    woken: AtomicBool,
-}
-
-impl Meddler {
-    fn meddle() {
-        let mut sleep = time::sleep(SECOND);
-        assert!(poll_with(&mut sleep, Waker::noop()).is_pending());
-        sleep.reset_after(2 * SECOND);
-    }
-}
-
-impl Wake for Meddler {
-    fn wake(self: Arc<Self>) {
-        Self::meddle();
-        drop(self.other.lock().unwrap().take());
-        self.woken.store(true, Ordering::Relaxed);
-    }
-}
-
-static MEDDLERS_DROPPED: AtomicUsize = AtomicUsize::new(0);
-
-impl Drop for Meddler {
-    fn drop(&mut self) {
-        Self::meddle();
-        MEDDLERS_DROPPED.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-#[test]
-fn wakers_may_use_timers_while_they_are_called_and_dropped() {
-    in_virtual_time(async {
-        let mut other = time::sleep(SECOND);
-        let counter = Arc::new(Counter::default());
-        assert!(poll_with(&mut other, &counter.clone().into()).is_pending());
-        let meddler = || Arc::new(Meddler { other: Mutex::default(), woken: AtomicBool::new(false) });
-
-        let called = meddler();
-        *called.other.lock().unwrap() = Some(other);
-        let mut sleep = time::sleep(millis(500));
-        assert!(poll_with(&mut sleep, &called.clone().into()).is_pending());
-        time::sleep(millis(600)).await;
-        assert!(called.woken.load(Ordering::Relaxed));
-        time::sleep(SECOND).await;
-        assert_eq!(counter.wakes(), 0, "the waker dropped that timer");
-        drop(called);
-
-        // Its last reference is the timer's: replaced, cancelled, and left over at the end.
-        let mut replaced = time::sleep(SECOND);
-        assert!(poll_with(&mut replaced, &meddler().into()).is_pending());
-        assert!(poll_with(&mut replaced, Waker::noop()).is_pending());
-        assert_eq!(MEDDLERS_DROPPED.load(Ordering::Relaxed), 2);
-        let mut cancelled = time::sleep(SECOND);
-        assert!(poll_with(&mut cancelled, &meddler().into()).is_pending());
-        drop(cancelled);
-        assert_eq!(MEDDLERS_DROPPED.load(Ordering::Relaxed), 3);
-        let mut left = time::sleep(SECOND);
-        assert!(poll_with(&mut left, &meddler().into()).is_pending());
-        std::mem::forget(left);
-    });
-    assert_eq!(MEDDLERS_DROPPED.load(Ordering::Relaxed), 4);
-}
-
-struct Panicking;
-
-impl Wake for Panicking {
-    fn wake(self: Arc<Self>) {
-        panic!("a waker that panics, on purpose");
-    }
-}
-
-#[test]
-fn a_waker_that_panics_keeps_no_other_timer_from_firing() {
-    in_virtual_time(async {
-        let mut bad = time::sleep(SECOND);
-        assert!(poll_with(&mut bad, &Arc::new(Panicking).into()).is_pending());
-        let start = Instant::now();
-        time::sleep(SECOND).await;
-        assert_eq!(start.elapsed(), SECOND);
-        assert!(bad.is_elapsed());
-    });
-}
-
-#[test]
-fn a_sleep_may_be_dropped_and_reset_on_another_thread() {
-    in_virtual_time(async {
-        let counter = Arc::new(Counter::default());
-        let mut dropped = time::sleep(SECOND);
-        let mut reset = time::sleep(SECOND);
-        assert!(poll_with(&mut dropped, &counter.clone().into()).is_pending());
-        assert!(poll_with(&mut reset, &counter.clone().into()).is_pending());
-        let job = spawn_blocking(move || {
-            drop(dropped);
-            reset.reset_after(2 * SECOND);
-            reset
-        });
-        let reset = job.await.unwrap();
-        assert_eq!(Arc::strong_count(&counter), 1, "both timers were forgotten on their own thread");
-        let start = Instant::now();
-        reset.await;
-        assert_eq!((start.elapsed(), counter.wakes()), (2 * SECOND, 0));
-    });
-}
-
-#[test]
-fn a_sleep_outlives_its_runtime_without_harm() {
-    let counter = Arc::new(Counter::default());
-    let mut sleep = time::sleep(SECOND);
-    in_virtual_time(async {
-        assert!(poll_with(&mut sleep, &counter.clone().into()).is_pending());
-    });
-    assert_eq!(Arc::strong_count(&counter), 1, "the runtime dropped the waker when it ended");
-    assert!(!sleep.is_elapsed());
-    sleep.reset_after(SECOND);
-    in_virtual_time(&mut sleep); // it can be used again elsewhere
-    drop(sleep);
-}
-
-#[test]
-fn a_sleep_of_one_runtime_is_refused_by_another_until_it_is_reset() {
-    let (home, away) = (Executor::builder().build(), Executor::builder().clock(Clock::paused()).build());
-    let mut sleep = time::sleep(SECOND);
-    home.block_on(async { assert!(poll_once(&mut sleep).await.is_pending()) });
-    let message = panic_message(|| away.block_on(&mut sleep));
-    assert!(message.contains("runs on the runtime it was first polled under"), "{message}");
-    assert!(message.contains("`Sleep::reset` before taking it to another runtime"), "{message}");
-    sleep.reset_after(SECOND);
-    away.block_on(&mut sleep);
-    assert!(sleep.is_elapsed());
-}
-
-#[test]
-fn a_sleep_outside_a_runtime_is_refused_with_a_way_out() {
-    let mut sleep = time::sleep(SECOND);
-    let message = panic_message(|| assert!(poll_with(&mut sleep, Waker::noop()).is_ready()));
-    assert!(message.contains("needs a runtime") && message.contains("`#[runtime::main]`"), "{message}");
-}
-
-#[test]
-fn completion_beats_the_end_of_the_time() {
-    in_virtual_time(async {
-        let start = Instant::now();
-        assert_eq!(time::timeout_at(start - SECOND, ready(1)).await, Ok(1));
-        assert_eq!(time::timeout(Duration::ZERO, ready(2)).await, Ok(2));
-        // Both are due in the same turn.
-        assert_eq!(time::timeout(SECOND, time::sleep(SECOND)).await, Ok(()));
-        // The limit is over, and the task was held up until the result was there as well.
-        let done = Rc::new(Cell::new(false));
-        let result = spawn({
-            let done = done.clone();
-            time::timeout(SECOND, poll_fn(move |_| if done.get() { Poll::Ready(3) } else { Poll::Pending }))
-        });
-        task::yield_now().await;
-        spawn(async move {
-            time::sleep_until(start + SECOND).await;
-        })
-        .detach();
-        time::sleep(millis(999)).await;
-        done.set(true);
-        assert_eq!(result.await.unwrap(), Ok(3));
-        assert!(time::timeout(SECOND, pending::<()>()).await.is_err());
-    });
-}
-
-#[test]
-fn a_timeout_around_a_ready_future_needs_no_runtime_even() {
-    let mut limited = time::timeout(SECOND, ready(5));
-    assert_eq!(poll_with(&mut limited, Waker::noop()), Poll::Ready(Ok(5)));
-    assert_eq!(limited.deadline(), None);
-}
-
-#[test]
-fn a_future_that_uses_up_every_budget_cannot_put_its_timeout_off() {
-    in_real_time(async {
-        let greedy = poll_fn(|cx| -> Poll<()> {
-            while current::poll_budget(cx).is_ready() {}
-            Poll::Pending
-        });
-        assert!(time::timeout(millis(5), greedy).await.is_err());
-    });
-}
-
-#[test]
-fn the_three_policies_after_a_late_tick() {
-    fn transcript(policy: MissedTickPolicy) -> Vec<u128> {
-        in_virtual_time(async {
-            let start = Instant::now();
-            let mut interval = time::interval(millis(10));
-            interval.set_missed_tick_policy(policy);
-            let mut ticks = Vec::new();
-            for tick in 0..7 {
-                interval.tick().await;
-                ticks.push(start.elapsed().as_millis());
-                if tick == 1 {
-                    time::sleep(millis(25)).await;
-                }
-            }
-            ticks
-        })
-    }
-    assert_eq!(transcript(MissedTickPolicy::Burst), [0, 10, 35, 35, 40, 50, 60]);
-    assert_eq!(transcript(MissedTickPolicy::Delay), [0, 10, 35, 45, 55, 65, 75]);
-    assert_eq!(transcript(MissedTickPolicy::Skip), [0, 10, 35, 40, 50, 60, 70]);
-}
-
-#[test]
-fn a_tick_tells_when_it_was_due_and_giving_up_on_it_loses_none() {
-    in_virtual_time(async {
-        let start = Instant::now();
-        let mut interval = time::interval_at(start + SECOND, SECOND);
-        assert!(time::timeout(millis(300), interval.tick()).await.is_err());
-        assert!(time::timeout(millis(300), interval.tick()).await.is_err());
-        assert_eq!(interval.tick().await, start + SECOND);
-        time::sleep(millis(1500)).await;
-        assert_eq!(interval.tick().await, start + 2 * SECOND);
-        assert_eq!(start.elapsed(), millis(2500));
-        interval.reset();
-        assert_eq!(interval.tick().await, start + millis(3500));
-        interval.reset_after(Duration::ZERO);
-        assert_eq!(interval.tick().await, start + millis(3500));
-        assert_eq!(interval.tick().await, start + millis(4500));
-    });
-}
-
-#[test]
-fn an_interval_far_behind_starves_nobody() {
-    in_virtual_time(async {
-        let mut behind = time::interval_at(Instant::now() - 1000 * SECOND, Duration::from_nanos(1));
-        let catching_up = spawn(async move {
-            loop {
-                behind.tick().await;
-            }
-        });
-        spawn(async {}).await.unwrap();
-        assert!(catching_up.cancel());
-    });
-}
-
-#[test]
-fn an_interval_is_a_stream() {
-    use futures_core::Stream;
-    in_virtual_time(async {
-        let start = Instant::now();
-        let mut interval = time::interval(SECOND);
-        for tick in 0..3 {
-            let due = poll_fn(|cx| Pin::new(&mut interval).poll_next(cx)).await;
-            assert_eq!(due, Some(start + tick * SECOND));
-        }
-    });
-}
-
-#[test]
-fn a_period_of_zero_is_refused_with_the_remedy() {
-    let message = panic_message(|| drop(time::interval(Duration::ZERO)));
-    assert!(message.contains("task::yield_now"), "{message}");
-}
-
-#[test]
-fn timers_can_be_moved_sent_and_shared() {
-    fn assert_plain<T: Send + Sync + Unpin>() {}
-    assert_plain::<Sleep>();
-    assert_plain::<Interval>();
-    assert_plain::<time::Timeout<Sleep>>();
-    assert_plain::<time::Advance>();
-    assert_plain::<Instant>();
-}
-
-#[test]
-fn the_error_of_a_timeout_is_that_of_io() {
-    let late = in_virtual_time(time::timeout(SECOND, pending::<()>())).unwrap_err();
-    assert_eq!(io::Error::from(late).kind(), io::ErrorKind::TimedOut);
 }

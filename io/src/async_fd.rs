@@ -1,9 +1,9 @@
 //! Any descriptor, awaited: the base of the sockets here, and open to everybody else's.
 
 use crate::{
-    operation::{Operation, Ready},
+    operation::{Operation, Reading, Ready, Writing},
     reactor::Reactor,
-    registration::{Registration, ShortRead, Step},
+    registration::{Knowledge, Registration, Step},
     source::{Direction, WaiterId},
     sys,
 };
@@ -72,11 +72,11 @@ impl<T: AsFd> AsyncFd<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn new_nonblocking(inner: T) -> Self {
-        Self::with_short_reads(inner, ShortRead::ProvesNothing)
+        Self::of_kind(inner, Knowledge::OTHER)
     }
 
-    pub(crate) const fn with_short_reads(inner: T, short_read: ShortRead) -> Self {
-        Self { inner: Some(inner), registration: Registration::new(short_read) }
+    pub(crate) const fn of_kind(inner: T, kind: Knowledge) -> Self {
+        Self { inner: Some(inner), registration: Registration::new(kind) }
     }
 
     /// What it wraps. Reading or writing past this handle is allowed, and gains nothing.
@@ -146,7 +146,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        Ready::new(self, Direction::Read)
+        Ready::<Reading, T>::new(self)
     }
 
     /// Waits until the descriptor is writable, or has failed. See [`readable`](Self::readable).
@@ -157,7 +157,7 @@ impl<T: AsFd> AsyncFd<T> {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        Ready::new(self, Direction::Write)
+        Ready::<Writing, T>::new(self)
     }
 
     /// Calls `op` until it returns anything but `WouldBlock`, waiting in between until the descriptor is readable.
@@ -172,7 +172,7 @@ impl<T: AsFd> AsyncFd<T> {
         &self,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> {
-        self.operation(Direction::Read, move |inner| op(inner).map(Step::Done))
+        self.reading(move |inner| op(inner).map(Step::Done))
     }
 
     /// Calls `op` until it returns anything but `WouldBlock`, waiting in between until the descriptor is writable.
@@ -199,7 +199,7 @@ impl<T: AsFd> AsyncFd<T> {
         &self,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> {
-        self.operation(Direction::Write, move |inner| op(inner).map(Step::Done))
+        self.writing(move |inner| op(inner).map(Step::Done))
     }
 
     /// Calls `op` unless the descriptor is known not to be readable.
@@ -262,11 +262,19 @@ impl<T: AsFd> AsyncFd<T> {
     // For the sockets.
 
     #[inline]
-    pub(crate) fn operation<R, F>(&self, direction: Direction, op: F) -> Operation<'_, T, F>
+    pub(crate) fn reading<R, F>(&self, op: F) -> Operation<'_, Reading, T, F>
     where
         F: FnMut(&T) -> io::Result<Step<R>>,
     {
-        Operation::new(self, direction, op)
+        Operation::new(self, op)
+    }
+
+    #[inline]
+    pub(crate) fn writing<R, F>(&self, op: F) -> Operation<'_, Writing, T, F>
+    where
+        F: FnMut(&T) -> io::Result<Step<R>>,
+    {
+        Operation::new(self, op)
     }
 
     #[inline]
@@ -278,7 +286,7 @@ impl<T: AsFd> AsyncFd<T> {
         mut op: impl FnMut(&T) -> io::Result<Step<R>>,
     ) -> Poll<io::Result<R>> {
         let inner = self.get_ref();
-        self.registration.poll_op(inner.as_fd(), direction, waiter, context, || op(inner))
+        self.registration.poll_op(|| inner.as_fd(), direction, waiter, context, || op(inner))
     }
 
     pub(crate) fn poll_ready(

@@ -25,7 +25,7 @@ const BATCH: usize = 1024;
 /// Tells the doorbell apart from every source: no slot and generation reach it.
 const DOORBELL: Token = Token(usize::MAX);
 
-/// Urgent data is asked for where it can be seen: its mark ends reads early (see `Table::came_short`).
+/// Urgent data is asked for where it can be seen: its mark ends reads early (see `Knowledge::came_short`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) const READ_INTEREST: Interest = Interest::READABLE.add(Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -127,15 +127,15 @@ impl Reactor {
         if sys::fork::depth() == self.fork_depth { Ok(()) } else { Err(HandleError::Forked.into()) }
     }
 
-    /// Registers `fd` in both directions, edge-triggered. `readiness` is what to take for granted; the selector
-    /// reports all that is true now, and every change later.
-    pub(crate) fn register(&self, fd: BorrowedFd<'_>, readiness: Readiness) -> io::Result<Token> {
+    /// Registers `fd` in both directions, edge-triggered: the selector reports all that is true now, and every
+    /// change later.
+    pub(crate) fn register(&self, fd: BorrowedFd<'_>) -> io::Result<Token> {
         self.refuse_after_fork()?;
         let runtime = RuntimeId::current().map_or(0, RuntimeId::to_bits);
         if self.runtime.replace(runtime) != runtime {
             elsewhere::publish(runtime, &self.registry);
         }
-        let token = self.table.borrow_mut().insert(readiness);
+        let token = self.table.borrow_mut().insert();
         let token = token.ok_or_else(|| io::Error::other("the reactor has no slot left"))?;
         let interest = READ_INTEREST | Interest::WRITABLE;
         let registered = self.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest);
@@ -171,35 +171,43 @@ impl Reactor {
         woken.into_iter().for_each(wake_quietly);
     }
 
-    /// Whether an operation may be tried now. If not, its waiter is registered when this returns.
+    /// Takes the event that an operation may go by. If there is none its waiter is seated when this returns.
     ///
     /// # Errors
     /// If there is no such source.
     #[inline]
-    pub(crate) fn may_try(
+    pub(crate) fn ask(
         &self,
         token: Token,
         direction: Direction,
         waiter: &mut WaiterId,
         context: &Context<'_>,
         fd: BorrowedFd<'_>,
-    ) -> io::Result<bool> {
-        loop {
-            let standing = self.table.borrow_mut().standing(token, direction, *waiter, context.waker());
-            match standing {
-                Standing::Ready => return Ok(true),
-                Standing::Waiting => return Ok(false),
+    ) -> io::Result<Option<Readiness>> {
+        // Who has waited before comes because of an event. Who has not will nearly always have to wait.
+        if !waiter.is_none() {
+            match self.table.borrow_mut().standing(token, direction, *waiter, context.waker()) {
+                Standing::Ready(event) => return Ok(Some(event)),
+                Standing::Waiting => return Ok(None),
                 Standing::Gone => return Err(HandleError::Closed.into()),
                 Standing::Unseated => {}
             }
-            // A clone may run anybody's code, and so does the drop of the waker that goes.
-            let waker = context.waker().clone();
-            let seated = self.table.borrow_mut().seat(token, direction, waiter, waker);
-            if seated.is_ok() {
-                self.rearm(token, fd)?;
-                return Ok(false);
-            }
         }
+        // The clone, and the drop of the waker it replaces, may run anybody's code: not under the borrow.
+        let mut waker = Some(context.waker().clone());
+        let standing = self.table.borrow_mut().seat(token, direction, waiter, &mut waker);
+        match standing {
+            Standing::Ready(event) => Ok(Some(event)),
+            Standing::Gone => Err(HandleError::Closed.into()),
+            Standing::Waiting | Standing::Unseated => self.rearm(token, fd).map(|()| None),
+        }
+    }
+
+    /// Takes the event that an operation may go by, if there is one.
+    pub(crate) fn take_event(&self, token: Token, direction: Direction) -> Option<Readiness> {
+        let standing =
+            self.table.borrow_mut().standing(token, direction, WaiterId::NONE, Waker::noop());
+        if let Standing::Ready(event) = standing { Some(event) } else { None }
     }
 
     /// A number for a waiter that is not seated yet.
@@ -211,21 +219,6 @@ impl Reactor {
     pub(crate) fn unseat(&self, token: Token, direction: Direction, waiter: WaiterId) {
         let waker = self.table.borrow_mut().unseat(token, direction, waiter);
         drop(waker);
-    }
-
-    pub(crate) fn exhausted(&self, token: Token, direction: Direction) {
-        self.table.borrow_mut().exhausted(token, direction);
-    }
-
-    #[inline]
-    pub(crate) fn came_short(&self, token: Token) -> bool {
-        self.table.borrow_mut().came_short(token)
-    }
-
-    /// Whether a direction is ready as far as the last events tell.
-    pub(crate) fn is_ready(&self, token: Token, direction: Direction) -> bool {
-        let standing = self.table.borrow_mut().standing(token, direction, WaiterId::NONE, Waker::noop());
-        standing != Standing::Unseated
     }
 
     /// epoll and kqueue stay armed.
@@ -240,7 +233,7 @@ impl Reactor {
     /// even forgotten the descriptor.
     #[cfg(mio_unsupported_force_poll_poll)]
     fn rearm(&self, token: Token, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let Some(interest) = self.table.borrow_mut().lacking(token) else { return Ok(()) };
+        let Some(interest) = self.table.borrow_mut().awaited(token) else { return Ok(()) };
         match self.registry.reregister(&mut SourceFd(&fd.as_raw_fd()), token, interest) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest)

@@ -4,12 +4,21 @@
 //! a system call here. Its life:
 //!
 //! ```text
-//!            register (first wait)               release (drop, into_inner)
+//!              register (first wait)                  release (drop, into_inner)
 //! unregistered ------------> registered with a runtime ------------> gone
 //! ```
 //!
 //! Until then a handle may move to any thread; afterwards it belongs to that runtime, and elsewhere it can only be
 //! dropped.
+//!
+//! What is known of a direction lies here too, so that an operation that can just be tried asks nobody:
+//!
+//! ```text
+//!        an attempt found it exhausted (`EAGAIN`, or a short read that proves it)
+//! to try ------------------------------------------------------------------------> to wait
+//!        <------------------------------------------------------------------------
+//!        the reactor has an event for it (`ask`)
+//! ```
 
 use crate::{
     elsewhere,
@@ -42,13 +51,76 @@ pub(crate) enum Step<R> {
     AgainAfterShort,
 }
 
-/// Whether a short read may mean that nothing is left.
+/// What is known of a descriptor, as bits.
+///
+/// | bit | meaning | set | cleared |
+/// |---|---|---|---|
+/// | `AWAIT_READ`, `AWAIT_WRITE` | the direction is to wait for | it was found exhausted | by an event |
+/// | `PRIORITY` | urgent data is among the bytes | by an event | a read found nothing more |
+/// | `HUNG_UP` | an end or an error lies behind the bytes | by an event | never: no edge would repeat it |
+/// | `FULL_READS` | a short read proves nothing for this kind | at birth | never |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ShortRead {
-    /// For TCP, where the system tells us about the exceptions.
-    MeansDrained,
-    /// Packets, ancillary data, devices: only `EAGAIN` means that nothing is left.
-    ProvesNothing,
+pub(crate) struct Knowledge(u8);
+
+impl Knowledge {
+    const AWAIT_READ: u8 = 1;
+    const AWAIT_WRITE: u8 = 1 << 1;
+    const PRIORITY: u8 = 1 << 2;
+    const HUNG_UP: u8 = 1 << 3;
+    const FULL_READS: u8 = 1 << 4;
+
+    /// For TCP where the system reports urgent data and half-closed connections with its events: a short read
+    /// means that nothing is left unless one of them was reported. The queue was then empty at some moment of the
+    /// call, and whatever came later makes a new edge.
+    pub(crate) const TCP: Self = if cfg!(any(target_os = "linux", target_os = "android")) {
+        Self(0)
+    } else {
+        Self::OTHER
+    };
+    /// For packets, messages with descriptors, devices: only `EAGAIN` means that nothing is left.
+    pub(crate) const OTHER: Self = Self(Self::FULL_READS);
+
+    #[inline]
+    const fn awaits(self, direction: Direction) -> bool {
+        self.0 & Self::await_bit(direction) != 0
+    }
+
+    #[inline]
+    const fn await_bit(direction: Direction) -> u8 {
+        match direction {
+            Direction::Read => Self::AWAIT_READ,
+            Direction::Write => Self::AWAIT_WRITE,
+        }
+    }
+
+    /// An event has come for a direction.
+    #[inline]
+    const fn learn(self, direction: Direction, event: Readiness) -> Self {
+        let mut bits = self.0 & !Self::await_bit(direction);
+        if event.intersects(Readiness::PRIORITY) {
+            bits |= Self::PRIORITY;
+        }
+        if event.intersects(Readiness::HUNG_UP) {
+            bits |= Self::HUNG_UP;
+        }
+        Self(bits)
+    }
+
+    /// An attempt got `EAGAIN`.
+    #[inline]
+    const fn exhausted(self, direction: Direction) -> Self {
+        match direction {
+            Direction::Read => Self(self.0 & !Self::PRIORITY | Self::AWAIT_READ),
+            Direction::Write => Self(self.0 | Self::AWAIT_WRITE),
+        }
+    }
+
+    /// A read got less than there was room for.
+    #[inline]
+    const fn came_short(self) -> Self {
+        const MORE_BEHIND: u8 = Knowledge::PRIORITY | Knowledge::HUNG_UP | Knowledge::FULL_READS;
+        if self.0 & MORE_BEHIND == 0 { Self(self.0 | Self::AWAIT_READ) } else { self }
+    }
 }
 
 /// Everything below is written by the owner's thread alone, `runtime` and `closed` apart; `Relaxed` will do, since
@@ -60,44 +132,35 @@ pub(crate) struct Registration {
     /// Bits of the runtime; 0 while unregistered.
     runtime: AtomicU64,
     token: AtomicUsize,
-    /// Directions (`consult_bit`) in which the reactor must be asked before an operation is tried.
-    consult: AtomicU8,
+    knowledge: AtomicU8,
     closed: AtomicBool,
-    short_read: ShortRead,
-}
-
-#[inline]
-const fn consult_bit(direction: Direction) -> u8 {
-    match direction {
-        Direction::Read => 1,
-        Direction::Write => 2,
-    }
 }
 
 impl Registration {
-    pub(crate) const fn new(short_read: ShortRead) -> Self {
+    pub(crate) const fn new(kind: Knowledge) -> Self {
         Self {
             runtime: AtomicU64::new(0),
             token: AtomicUsize::new(0),
-            consult: AtomicU8::new(0),
+            knowledge: AtomicU8::new(kind.0),
             closed: AtomicBool::new(false),
-            short_read,
         }
     }
 
     /// Tries `op` as often as it takes, and waits in between while the descriptor is not ready. Each try costs one
     /// unit of the task's budget. A try the kernel interrupted is repeated.
     #[inline]
-    pub(crate) fn poll_op<R>(
+    pub(crate) fn poll_op<'a, R>(
         &self,
-        fd: BorrowedFd<'_>,
+        fd: impl Fn() -> BorrowedFd<'a>,
         direction: Direction,
         waiter: &mut WaiterId,
         context: &mut Context<'_>,
         mut op: impl FnMut() -> io::Result<Step<R>>,
     ) -> Poll<io::Result<R>> {
         loop {
-            ready!(self.poll_turn(fd, direction, waiter, context))?;
+            if let Err(error) = ready!(self.poll_turn(&fd, direction, waiter, context)) {
+                return Poll::Ready(Err(error));
+            }
             match op() {
                 Ok(Step::Done(result)) => return Poll::Ready(Ok(result)),
                 Ok(Step::Short(result)) => {
@@ -107,7 +170,7 @@ impl Registration {
                 Ok(Step::Again) => {}
                 Ok(Step::AgainAfterShort) => self.came_short(),
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => self.exhausted(fd, direction)?,
+                    io::ErrorKind::WouldBlock => self.exhausted(fd(), direction)?,
                     io::ErrorKind::Interrupted => {}
                     _ => return Poll::Ready(Err(error)),
                 },
@@ -117,25 +180,27 @@ impl Registration {
 
     /// Ready when an operation may be tried, with a unit of the budget taken for it.
     #[inline]
-    fn poll_turn(
+    fn poll_turn<'a>(
         &self,
-        fd: BorrowedFd<'_>,
+        fd: impl Fn() -> BorrowedFd<'a>,
         direction: Direction,
         waiter: &mut WaiterId,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.consult.load(Relaxed) & consult_bit(direction) == 0 {
-            if !self.is_usable_here() {
-                return Poll::Ready(Err(self.refusal()));
+        if self.knowledge().awaits(direction) {
+            match self.ask(fd(), direction, waiter, context) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
             }
-        } else if !self.ask(fd, direction, waiter, context)? {
-            return Poll::Pending;
+        } else if !self.is_usable_here() {
+            return Poll::Ready(Err(self.refusal()));
         }
         // Not before the wait: a task that waits for a thousand sockets at once must get round to all of them.
         current::poll_budget(context).map(Ok)
     }
 
-    /// Ready when an event has said that the direction is ready, or an operation has shown it since.
+    /// Ready when an event has said that the direction is ready, and no operation has found it exhausted since.
     pub(crate) fn poll_ready(
         &self,
         fd: BorrowedFd<'_>,
@@ -149,7 +214,7 @@ impl Registration {
             }
             self.register(fd, direction)?;
         }
-        self.poll_turn(fd, direction, waiter, context)
+        self.poll_turn(|| fd, direction, waiter, context)
     }
 
     /// Tries `op` without waiting; `WouldBlock` if the descriptor is known or found not to be ready.
@@ -158,16 +223,15 @@ impl Registration {
         direction: Direction,
         mut op: impl FnMut() -> io::Result<Step<R>>,
     ) -> io::Result<R> {
-        let runtime = self.runtime.load(Relaxed);
-        if self.closed.load(Relaxed) || (runtime != 0 && !self.is_usable_here()) {
+        let registered = self.runtime.load(Relaxed) != 0;
+        if self.closed.load(Relaxed) || (registered && !self.is_usable_here()) {
             return Err(self.refusal());
         }
-        if self.consult.load(Relaxed) & consult_bit(direction) != 0 {
+        if self.knowledge().awaits(direction) {
             let token = self.token();
-            if !self.with_reactor(|reactor| reactor.is_ready(token, direction))? {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            self.forget_to_consult(direction);
+            let event = self.with_reactor(|reactor| reactor.take_event(token, direction))?;
+            let Some(event) = event else { return Err(io::ErrorKind::WouldBlock.into()) };
+            self.set_knowledge(self.knowledge().learn(direction, event));
         }
         loop {
             match op() {
@@ -180,14 +244,29 @@ impl Registration {
                 Ok(Step::AgainAfterShort) => self.came_short(),
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock if runtime != 0 => {
-                        self.mark_exhausted(direction)?;
+                    io::ErrorKind::WouldBlock if registered => {
+                        self.set_knowledge(self.knowledge().exhausted(direction));
                         return Err(error);
                     }
                     _ => return Err(error),
                 },
             }
         }
+    }
+
+    #[inline]
+    fn knowledge(&self) -> Knowledge {
+        Knowledge(self.knowledge.load(Relaxed))
+    }
+
+    #[inline]
+    fn set_knowledge(&self, knowledge: Knowledge) {
+        self.knowledge.store(knowledge.0, Relaxed);
+    }
+
+    #[inline]
+    fn token(&self) -> Token {
+        Token(self.token.load(Relaxed))
     }
 
     /// Whether this thread's runtime owns the handle, or may come to own it.
@@ -206,11 +285,10 @@ impl Registration {
         if self.closed.load(Relaxed) {
             return HandleError::Closed.into();
         }
-        let owner = RuntimeId::from_bits(self.runtime.load(Relaxed));
-        match owner {
+        match RuntimeId::from_bits(self.runtime.load(Relaxed)) {
             None if current::is_entered() => HandleError::NoReactor,
-            Some(owner) if owner.is_current() => HandleError::NoReactor,
             None => HandleError::NoRuntime,
+            Some(owner) if owner.is_current() => HandleError::NoReactor,
             Some(owner) if owner.post(|| {}).is_err() => HandleError::RuntimeEnded,
             Some(_) if !current::is_entered() => HandleError::NoRuntime,
             Some(_) => HandleError::OtherRuntime,
@@ -228,12 +306,7 @@ impl Registration {
         done.flatten().ok_or_else(|| self.refusal())
     }
 
-    #[inline]
-    fn token(&self) -> Token {
-        Token(self.token.load(Relaxed))
-    }
-
-    /// Asks the reactor whether an operation may be tried; if not, the waiter is registered.
+    /// Asks the reactor whether there is an event to go by; if not, the waiter is seated.
     fn ask(
         &self,
         fd: BorrowedFd<'_>,
@@ -245,33 +318,18 @@ impl Registration {
             return Err(self.refusal());
         }
         let token = self.token();
-        let ready = self.with_reactor(|reactor| reactor.may_try(token, direction, waiter, context, fd))??;
-        if ready {
-            self.forget_to_consult(direction);
+        let event = self.with_reactor(|reactor| reactor.ask(token, direction, waiter, context, fd))??;
+        if let Some(event) = event {
+            self.set_knowledge(self.knowledge().learn(direction, event));
         }
-        Ok(ready)
+        Ok(event.is_some())
     }
 
-    #[inline]
-    fn forget_to_consult(&self, direction: Direction) {
-        self.consult.store(self.consult.load(Relaxed) & !consult_bit(direction), Relaxed);
-    }
-
-    #[inline]
-    fn remember_to_consult(&self, direction: Direction) {
-        self.consult.store(self.consult.load(Relaxed) | consult_bit(direction), Relaxed);
-    }
-
-    /// A read got less than there was room for.
+    /// A read got less than there was room for. Before there was any event, that says nothing.
     #[inline]
     fn came_short(&self) {
-        // Before there was any event nothing is known about urgent data or the end of the stream.
-        if self.short_read == ShortRead::ProvesNothing || self.runtime.load(Relaxed) == 0 {
-            return;
-        }
-        let token = self.token();
-        if self.with_reactor(|reactor| reactor.came_short(token)).unwrap_or(false) {
-            self.remember_to_consult(Direction::Read);
+        if self.runtime.load(Relaxed) != 0 {
+            self.set_knowledge(self.knowledge().came_short());
         }
     }
 
@@ -279,16 +337,9 @@ impl Registration {
     #[cold]
     fn exhausted(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
         if self.runtime.load(Relaxed) == 0 {
-            self.register(fd, direction)
-        } else {
-            self.mark_exhausted(direction)
+            return self.register(fd, direction);
         }
-    }
-
-    fn mark_exhausted(&self, direction: Direction) -> io::Result<()> {
-        let token = self.token();
-        self.with_reactor(|reactor| reactor.exhausted(token, direction))?;
-        self.remember_to_consult(direction);
+        self.set_knowledge(self.knowledge().exhausted(direction));
         Ok(())
     }
 
@@ -306,25 +357,14 @@ impl Registration {
         if self.runtime.compare_exchange(0, runtime, SeqCst, Relaxed).is_err() {
             return Err(self.refusal());
         }
-        let registered = current::with_extension(|reactor: &Rc<Reactor>| {
-            // There is nearly always room, so a writer may just try. Readers wait for the event that says what is
-            // there: the selector reports it at its next turn.
-            let mut readiness = match direction {
-                Direction::Read => Readiness::WRITABLE,
-                Direction::Write => Readiness::NONE,
-            };
-            if self.short_read == ShortRead::ProvesNothing {
-                readiness = readiness.with(Readiness::FULL_READS);
-            }
-            reactor.register(fd, readiness)
-        });
+        let registered = current::with_extension(|reactor: &Rc<Reactor>| reactor.register(fd));
         match registered.unwrap_or_else(|| Err(HandleError::NoReactor.into())) {
             Ok(token) => {
                 self.token.store(token.0, SeqCst);
-                self.remember_to_consult(Direction::Read);
-                if direction == Direction::Write {
-                    self.remember_to_consult(Direction::Write);
-                }
+                // The selector reports at its next turn what is there now, so readers wait for that. A writer just
+                // tries, unless it is the one that waits: there is nearly always room.
+                let knowledge = self.knowledge().exhausted(Direction::Read);
+                self.set_knowledge(knowledge.exhausted(direction));
                 Ok(())
             }
             Err(error) => {
@@ -334,7 +374,7 @@ impl Registration {
         }
     }
 
-    /// Removes a waiter of a future that is dropped before it was done.
+    /// Removes the waiter of a future that is dropped before it was done.
     #[cold]
     pub(crate) fn unseat(&self, direction: Direction, waiter: WaiterId) {
         let token = self.token();

@@ -1,8 +1,8 @@
-//! The table of registered descriptors: what the selector said about each, and who waits for it.
+//! The table of registered descriptors: what the selector has said about each, and who waits for it.
 //!
-//! One invariant carries the rest: **a direction that is ready has no waiters.** Waiters are added only under the
-//! borrow that found the direction not ready, and whatever makes it ready takes them all. So nobody can sleep
-//! through an event, and whoever finds a direction ready has nothing to clean up.
+//! A source is a letter box: events leave bits in it, and the handle takes them out when it has nothing better to
+//! go by. One invariant carries the rest: **a direction with an event in the box has no waiters.** Waiters are added
+//! only under the borrow that found the box empty, and an event takes them all out. So nobody sleeps through one.
 
 use mio::{Token, event::Event};
 use slab::Slab;
@@ -17,14 +17,7 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// What is known about a descriptor, as bits.
-///
-/// | bit | set | cleared |
-/// |---|---|---|
-/// | `READABLE`, `WRITABLE` | by an event | when an operation finds the direction exhausted |
-/// | `PRIORITY` | by an event: urgent data is among the bytes | when a read finds nothing more |
-/// | `READ_CLOSED`, `WRITE_CLOSED`, `ERROR` | by an event | never: no further edge would repeat them |
-/// | `FULL_READS` | at registration: a short read proves nothing for this kind | never |
+/// What an event said, as bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Readiness(u8);
 
@@ -32,17 +25,10 @@ impl Readiness {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const READABLE: Self = Self(1);
     pub(crate) const WRITABLE: Self = Self(1 << 1);
-    const PRIORITY: Self = Self(1 << 2);
-    const READ_CLOSED: Self = Self(1 << 3);
-    const WRITE_CLOSED: Self = Self(1 << 4);
-    const ERROR: Self = Self(1 << 5);
-    pub(crate) const FULL_READS: Self = Self(1 << 6);
-
-    /// With any of these a short read does not mean that the queue is empty: it stops at an urgent mark, and the
-    /// end of a stream or its error lies behind the last byte without an edge of its own.
-    const MORE_BEHIND: Self = Self(
-        Self::PRIORITY.0 | Self::READ_CLOSED.0 | Self::WRITE_CLOSED.0 | Self::ERROR.0 | Self::FULL_READS.0,
-    );
+    /// Urgent data is among the bytes.
+    pub(crate) const PRIORITY: Self = Self(1 << 2);
+    /// The peer has ended its side or both, or there is an error: no further edge will say so.
+    pub(crate) const HUNG_UP: Self = Self(1 << 3);
 
     #[inline]
     pub(crate) const fn with(self, other: Self) -> Self {
@@ -79,16 +65,16 @@ impl Readiness {
             bits |= Self::WRITABLE.0;
         }
         if event.is_priority() {
-            bits |= Self::PRIORITY.0 | Self::READABLE.0;
+            bits |= Self::READABLE.0 | Self::PRIORITY.0;
         }
         if event.is_read_closed() {
-            bits |= Self::READ_CLOSED.0 | Self::READABLE.0;
+            bits |= Self::READABLE.0 | Self::HUNG_UP.0;
         }
         if event.is_write_closed() {
-            bits |= Self::WRITE_CLOSED.0 | Self::WRITABLE.0;
+            bits |= Self::WRITABLE.0 | Self::HUNG_UP.0;
         }
         if event.is_error() {
-            bits |= Self::ERROR.0 | Self::READABLE.0 | Self::WRITABLE.0;
+            bits |= Self::READABLE.0 | Self::WRITABLE.0 | Self::HUNG_UP.0;
         }
         Self(bits)
     }
@@ -101,7 +87,9 @@ pub(crate) struct WaiterId(u64);
 impl WaiterId {
     /// Waits for nothing yet.
     pub(crate) const NONE: Self = Self(0);
+
     /// The one place per direction that the `poll_…` methods share: they have no object to keep a number in.
+    #[inline]
     pub(crate) const fn shared() -> Self {
         Self(1)
     }
@@ -136,11 +124,26 @@ struct Waiter {
 }
 
 impl Source {
+    #[inline]
     fn seat(&mut self, direction: Direction) -> (&mut Option<Waker>, &mut WaiterId) {
         match direction {
             Direction::Read => (&mut self.reader, &mut self.reader_id),
             Direction::Write => (&mut self.writer, &mut self.writer_id),
         }
+    }
+
+    /// Takes what the box holds for a direction.
+    #[inline]
+    fn take_event(&mut self, direction: Direction) -> Option<Readiness> {
+        let found = self.readiness;
+        if !found.intersects(Readiness::of(direction)) {
+            return None;
+        }
+        self.readiness = found.without(match direction {
+            Direction::Read => Readiness::READABLE.with(Readiness::PRIORITY),
+            Direction::Write => Readiness::WRITABLE,
+        });
+        Some(found)
     }
 
     fn waiter(&mut self, direction: Direction, id: WaiterId) -> Option<&mut Waker> {
@@ -152,40 +155,45 @@ impl Source {
         if *seated == id && seat.is_some() {
             return seat.as_mut();
         }
-        let waiters = crowd.as_mut()?.waiters.iter_mut();
-        waiters.into_iter().find(|w| w.id == id && w.direction == direction).map(|w| &mut w.waker)
+        let mut waiters = crowd.as_mut()?.waiters.iter_mut();
+        waiters.find(|w| w.id == id && w.direction == direction).map(|w| &mut w.waker)
     }
 
     /// Takes all who wait in a direction, first come first; returns how many.
     #[inline]
-    fn take(&mut self, direction: Direction, into: &mut Vec<Waker>) -> usize {
-        let before = into.len();
-        into.extend(self.seat(direction).0.take());
-        if self.crowd.is_some() {
-            self.take_crowd(direction, into);
+    fn take_waiters(&mut self, direction: Direction, into: &mut Vec<Waker>) -> usize {
+        let mut taken = 0;
+        if let Some(waker) = self.seat(direction).0.take() {
+            into.push(waker);
+            taken = 1;
         }
-        into.len() - before
+        if self.crowd.is_some() {
+            taken += self.take_crowd(direction, into);
+        }
+        taken
     }
 
     #[cold]
-    fn take_crowd(&mut self, direction: Direction, into: &mut Vec<Waker>) {
+    fn take_crowd(&mut self, direction: Direction, into: &mut Vec<Waker>) -> usize {
+        let before = into.len();
         if let Some(crowd) = &mut self.crowd {
             into.extend(crowd.waiters.extract_if(.., |w| w.direction == direction).map(|w| w.waker));
             if crowd.waiters.is_empty() {
                 self.crowd = None;
             }
         }
+        into.len() - before
     }
 }
 
 /// How an operation stands with its direction of a source.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Standing {
-    /// Try it.
-    Ready,
-    /// Not ready, and the waker given is registered.
+    /// An event has come, and said this.
+    Ready(Readiness),
+    /// None has come, and the task will be woken by the next one.
     Waiting,
-    /// Not ready, and nobody will wake the task yet.
+    /// None has come, and nobody would wake the task.
     Unseated,
     /// There is no such source.
     Gone,
@@ -214,7 +222,7 @@ impl Default for Table {
 
 impl Table {
     /// Adds a source; `None` if the slots are used up.
-    pub(crate) fn insert(&mut self, readiness: Readiness) -> Option<Token> {
+    pub(crate) fn insert(&mut self) -> Option<Token> {
         if self.sources.len() >= INDEX_MASK {
             return None;
         }
@@ -223,7 +231,7 @@ impl Table {
         self.last_generation = generation.get();
         let index = self.sources.insert(Source {
             generation,
-            readiness,
+            readiness: Readiness::NONE,
             reader: None,
             reader_id: WaiterId::NONE,
             writer: None,
@@ -233,13 +241,13 @@ impl Table {
         Some(Token((generation.get() as usize) << INDEX_BITS | index))
     }
 
-    /// Removes a source; whoever still waits for it goes to `into`. Whether it was there.
-    pub(crate) fn remove(&mut self, token: Token, into: &mut Vec<Waker>) -> bool {
-        let Some(source) = self.source(token) else { return false };
-        let taken = source.take(Direction::Read, into) + source.take(Direction::Write, into);
+    /// Removes a source; whoever still waits for it goes to `into`.
+    pub(crate) fn remove(&mut self, token: Token, into: &mut Vec<Waker>) {
+        let Some(source) = self.source(token) else { return };
+        let taken =
+            source.take_waiters(Direction::Read, into) + source.take_waiters(Direction::Write, into);
         self.waiting -= taken;
         self.sources.remove(token.0 & INDEX_MASK);
-        true
     }
 
     #[inline]
@@ -266,15 +274,15 @@ impl Table {
         source.readiness = source.readiness.with(readiness);
         let mut taken = 0;
         if readiness.intersects(Readiness::READABLE) {
-            taken += source.take(Direction::Read, into);
+            taken += source.take_waiters(Direction::Read, into);
         }
         if readiness.intersects(Readiness::WRITABLE) {
-            taken += source.take(Direction::Write, into);
+            taken += source.take_waiters(Direction::Write, into);
         }
         self.waiting -= taken;
     }
 
-    /// Where an operation stands whose waiter is `id` and whose task `waker` wakes.
+    /// Takes the event that an operation may go by, or says how its waiter `id` stands, whose task `waker` wakes.
     #[inline]
     pub(crate) fn standing(
         &mut self,
@@ -284,11 +292,8 @@ impl Table {
         waker: &Waker,
     ) -> Standing {
         let Some(source) = self.source(token) else { return Standing::Gone };
-        if source.readiness.intersects(Readiness::of(direction)) {
-            return Standing::Ready;
-        }
-        if id.is_none() {
-            return Standing::Unseated;
+        if let Some(event) = source.take_event(direction) {
+            return Standing::Ready(event);
         }
         match source.waiter(direction, id) {
             Some(seated) if seated.will_wake(waker) => Standing::Waiting,
@@ -296,39 +301,43 @@ impl Table {
         }
     }
 
-    /// Seats a waiter, under a new number unless it brings one. Gives back the waker it had before. An error with
-    /// its own waker means that things have changed since [`standing`](Self::standing): ask again.
+    /// Seats a waiter, and numbers it if it has no number. `waker` then holds the one it had before; it is left
+    /// alone if an event has come or the source is gone.
     #[inline]
     pub(crate) fn seat(
         &mut self,
         token: Token,
         direction: Direction,
         id: &mut WaiterId,
-        waker: Waker,
-    ) -> Result<Option<Waker>, Waker> {
+        waker: &mut Option<Waker>,
+    ) -> Standing {
         let last_waiter = self.last_waiter;
-        let Some(source) = self.source(token) else { return Err(waker) };
-        if source.readiness.intersects(Readiness::of(direction)) {
-            return Err(waker);
+        let Some(source) = self.source(token) else { return Standing::Gone };
+        if let Some(event) = source.take_event(direction) {
+            return Standing::Ready(event);
         }
         if id.is_none() {
             *id = WaiterId(last_waiter + 1);
         } else if let Some(seated) = source.waiter(direction, *id) {
-            return Ok(Some(std::mem::replace(seated, waker)));
+            if let Some(waker) = waker {
+                std::mem::swap(seated, waker);
+            }
+            return Standing::Waiting;
         }
         let (seat, seated) = source.seat(direction);
         if seat.is_none() {
-            *seat = Some(waker);
+            *seat = waker.take();
             *seated = *id;
-        } else {
+        } else if let Some(waker) = waker.take() {
             let crowd = source.crowd.get_or_insert_default();
             crowd.waiters.push(Waiter { id: *id, direction, waker });
         }
-        self.last_waiter = self.last_waiter.max(id.0);
+        self.last_waiter = last_waiter.max(id.0);
         self.waiting += 1;
-        Ok(None)
+        Standing::Waiting
     }
 
+    /// A number for a waiter that has no seat yet.
     pub(crate) fn number_waiter(&mut self) -> WaiterId {
         self.last_waiter += 1;
         WaiterId(self.last_waiter)
@@ -353,42 +362,20 @@ impl Table {
         waker
     }
 
-    /// An operation got `EAGAIN`: nothing is there until the next event.
-    pub(crate) fn exhausted(&mut self, token: Token, direction: Direction) {
-        let Some(source) = self.source(token) else { return };
-        source.readiness = source.readiness.without(match direction {
-            Direction::Read => Readiness::READABLE.with(Readiness::PRIORITY),
-            Direction::Write => Readiness::WRITABLE,
-        });
-    }
-
-    /// A read gave less than there was room for. Whether that proves that nothing more is there; the direction is
-    /// then no longer ready.
-    ///
-    /// It does for TCP on systems that report urgent data and half-closed connections with the event, and only as
-    /// long as none was reported. Then the queue was empty at some moment of the call, and whatever came later
-    /// made a new edge.
-    #[inline]
-    pub(crate) fn came_short(&mut self, token: Token) -> bool {
-        let Some(source) = self.source(token) else { return false };
-        let drained = !source.readiness.intersects(Readiness::MORE_BEHIND);
-        if drained {
-            source.readiness = source.readiness.without(Readiness::READABLE);
-        }
-        drained
-    }
-
-    /// What is not ready, for selectors that have to be asked anew after each event.
+    /// What is waited for, for a selector that has to be asked anew after each event.
     #[cfg(mio_unsupported_force_poll_poll)]
-    pub(crate) fn lacking(&mut self, token: Token) -> Option<mio::Interest> {
-        let readiness = self.source(token)?.readiness;
-        let mut interest = None;
-        if !readiness.intersects(Readiness::READABLE) {
-            interest = Some(crate::reactor::READ_INTEREST);
+    pub(crate) fn awaited(&mut self, token: Token) -> Option<mio::Interest> {
+        let source = self.source(token)?;
+        let crowd = |direction| {
+            source.crowd.iter().flat_map(|crowd| &crowd.waiters).any(move |w| w.direction == direction)
+        };
+        let reading = source.reader.is_some() || crowd(Direction::Read);
+        let writing = source.writer.is_some() || crowd(Direction::Write);
+        match (reading, writing) {
+            (true, true) => Some(crate::reactor::READ_INTEREST | mio::Interest::WRITABLE),
+            (true, false) => Some(crate::reactor::READ_INTEREST),
+            (false, true) => Some(mio::Interest::WRITABLE),
+            (false, false) => None,
         }
-        if !readiness.intersects(Readiness::WRITABLE) {
-            interest = Some(interest.map_or(mio::Interest::WRITABLE, |i| i | mio::Interest::WRITABLE));
-        }
-        interest
     }
 }

@@ -86,6 +86,12 @@ async fn start_paused_makes_an_hour_pass_at_once() {
     assert_eq!(start.elapsed(), Duration::from_secs(3600));
 }
 
+/// The first number that SplitMix64 draws from this seed.
+#[runtime::test(seed = 1_234_567)]
+async fn seed_decides_about_random_numbers() {
+    assert_eq!(runtime::random_u64(), 6_457_827_717_110_365_317);
+}
+
 #[runtime::test(seed = 0x7, start_paused = false, on_exit = "cancel", crate = ::runtime)]
 async fn all_options_go_together() {
     task::yield_now().await;

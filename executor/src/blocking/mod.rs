@@ -19,7 +19,7 @@ use crate::{
     registry::RuntimeId,
     task::{self, JoinHandle},
 };
-use pool::{Config, Reason};
+use pool::{Config, Reason, Refused};
 use runtime_sync::shared::oneshot;
 use std::{
     future::pending,
@@ -57,21 +57,32 @@ use std::{
 pub fn spawn_blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let spawned_at = Location::caller();
     let pool = current::expect("spawn_blocking", |core| core.blocking().clone());
+    spawn_on(&pool, f, spawned_at)
+}
+
+fn spawn_on<T: Send + 'static>(
+    pool: &Pool,
+    f: impl FnOnce() -> T + Send + 'static,
+    spawned_at: &'static Location<'static>,
+) -> JoinHandle<T> {
     let (sender, receiver) = oneshot::channel();
     let job = move || {
-        // The task has gone before we came to it; and what it does not take from us is dropped here, too.
+        // Closed: the task has gone before `f` came to its turn. A result that it does not take is dropped here.
         if !sender.is_closed() {
             drop(sender.send(catch_unwind(AssertUnwindSafe(f))));
         }
     };
-    let refusal = pool.submit(Box::new(job)).err().map(|refused| refused.reason);
+    let refusal = pool.submit(Box::new(job)).err().map(|Refused { job, reason }| {
+        drop(job); // and with it the sender, so that the receiver does not wait
+        reason
+    });
     task::Builder::new().spawn_from(spawned_at, async move {
         match (receiver.await, refusal) {
             (Ok(Ok(value)), _) => value,
             (Ok(Err(payload)), _) => resume_unwind(payload),
             // The runtime is ending: it drops this task, and the handle says cancelled.
             (Err(oneshot::RecvError), None | Some(Reason::Closed)) => pending().await,
-            // Not `panic!`: no code of ours went wrong, so the panic hook has nothing to report.
+            // Not `panic!`: nothing is wrong with the program here, so the panic hook has nothing to report.
             (Err(oneshot::RecvError), Some(reason)) => {
                 resume_unwind(Box::new(format!("spawn_blocking: {reason}")))
             }

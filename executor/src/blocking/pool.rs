@@ -318,7 +318,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the blocking pool has been shut down, together with its runtime"),
-            Self::Full(queued) => write!(f, "{queued} blocking jobs are queued already, and that is the limit"),
+            Self::Full(queued) => {
+                write!(f, "{queued} blocking jobs are queued already, and that is the limit")
+            }
             Self::NoThread(error) => write!(
                 f,
                 "no thread can be created for blocking jobs ({error}): the process or its user has as many as \

@@ -3,17 +3,22 @@
 //! No test waits for time to pass. What a thread has done is learned from the job, from the bell (rung when nothing
 //! is outstanding any more, if asked for) or from a thread-local's destructor (run when the thread ends).
 
-use super::pool::{Config, Job, Pool, Reason};
+use super::{
+    pool::{Config, Job, Pool, Reason},
+    spawn_on,
+};
+use crate::{Executor, task::yield_now};
 use std::{
     cell::{Cell, RefCell},
     io,
-    panic::resume_unwind,
+    panic::{Location, resume_unwind},
+    pin::pin,
     sync::{
         Arc, Barrier,
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    task::{Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::Duration,
 };
@@ -358,10 +363,7 @@ fn a_closed_pool_hands_jobs_back() {
     assert_eq!(pool.shutdown(None), 0);
     let (job, fate) = witness();
     let refused = pool.submit(job).unwrap_err();
-    assert_eq!(
-        refused.reason.to_string(),
-        "the blocking pool has been shut down, together with its runtime"
-    );
+    assert_eq!(refused.reason.to_string(), "the blocking pool has been shut down, together with its runtime");
     (refused.job)();
     assert_eq!(fate.recv(), Ok("ran"));
     assert_eq!(pool.outstanding(), 0);
@@ -375,10 +377,7 @@ fn a_full_queue_hands_jobs_back() {
         pool.submit(witness().0).unwrap();
     }
     let refused = pool.submit(witness().0).unwrap_err();
-    assert_eq!(
-        refused.reason.to_string(),
-        "2 blocking jobs are queued already, and that is the limit"
-    );
+    assert_eq!(refused.reason.to_string(), "2 blocking jobs are queued already, and that is the limit");
     assert_eq!(pool.outstanding(), 3);
     held.release();
     assert_eq!(pool.shutdown(None), 0);
@@ -408,6 +407,42 @@ fn a_system_without_threads_fails_only_the_job_that_no_thread_can_run() {
     held.release();
     assert_eq!(fate.recv(), Ok("ran"), "by the one thread there is");
     assert_eq!(pool.shutdown(None), 0);
+}
+
+#[test]
+fn the_handle_says_why_a_job_was_refused() {
+    let start = |_, _| Err(io::ErrorKind::WouldBlock.into());
+    let pool = Pool::with(Config { start, ..one() });
+    let (job, fate) = witness();
+    Executor::builder().build().block_on(async {
+        let handle = spawn_on(&pool, job, Location::caller());
+        assert!(fate.recv().is_err(), "the closure is dropped at once");
+        let error = handle.await.unwrap_err();
+        assert!(error.is_panic());
+        let text = error.to_string();
+        assert!(
+            text.contains("panicked: spawn_blocking: no thread can be created for blocking jobs"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn a_job_of_a_closed_pool_leaves_its_handle_to_the_end_of_the_runtime() {
+    let pool = Pool::with(one());
+    assert_eq!(pool.shutdown(None), 0);
+    let executor = Executor::builder().build();
+    let (job, fate) = witness();
+    let handle = executor.block_on(async {
+        let handle = spawn_on(&pool, job, Location::caller());
+        yield_now().await;
+        assert!(!handle.is_finished());
+        handle
+    });
+    assert!(fate.recv().is_err());
+    drop(executor);
+    let waited = pin!(handle).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(waited, Poll::Ready(Err(error)) if error.is_cancelled()));
 }
 
 #[test]

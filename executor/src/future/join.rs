@@ -8,42 +8,35 @@ use std::{
 
 pin_project! {
     /// A future, then its output: what [`join!`](crate::join) keeps for each branch.
-    #[project = MaybeDoneProjection]
     #[derive(Debug)]
-    pub enum MaybeDone<F: Future> {
-        /// Not done yet.
-        Future { #[pin] future: F },
-        /// Done, the output not taken yet.
-        Done { output: Option<F::Output> },
+    pub struct MaybeDone<F: Future> {
+        // Until it is done.
+        #[pin]
+        future: Option<F>,
+        // From then until it is taken.
+        output: Option<F::Output>,
     }
 }
 
 impl<F: Future> MaybeDone<F> {
     /// Begins with the future.
     pub fn new(future: F) -> Self {
-        Self::Future { future }
+        Self { future: Some(future), output: None }
     }
 
     /// Polls the future unless it is done; true: it is.
-    pub fn poll_done(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
-        match self.as_mut().project() {
-            MaybeDoneProjection::Done { .. } => true,
-            MaybeDoneProjection::Future { future } => match future.poll(context) {
-                Poll::Pending => false,
-                Poll::Ready(output) => {
-                    self.set(Self::Done { output: Some(output) });
-                    true
-                }
-            },
-        }
+    pub fn poll_done(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return true };
+        let Poll::Ready(output) = future.poll(context) else { return false };
+        this.future.set(None);
+        *this.output = Some(output);
+        true
     }
 
     /// The output, once.
     pub fn take_output(self: Pin<&mut Self>) -> Option<F::Output> {
-        match self.project() {
-            MaybeDoneProjection::Done { output } => output.take(),
-            MaybeDoneProjection::Future { .. } => None,
-        }
+        self.project().output.take()
     }
 }
 

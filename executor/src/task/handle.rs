@@ -136,6 +136,33 @@ impl<T: 'static> JoinHandle<T> {
         self.joined.on_done(f);
     }
 
+    /// How many clones of the task's waker are held, by anybody on any thread. Waits of this crate (on a handle, a
+    /// timer, a socket) hold none, so zero means: only the runtime itself can still wake the task. `None` if its
+    /// runtime does not run on this thread now.
+    ///
+    /// The wakers that a former task of the same slot left behind count too.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, spawn, task::yield_now};
+    /// use std::{future::poll_fn, task::Poll};
+    ///
+    /// Executor::builder().build().block_on(async {
+    ///     let (sender, receiver) = std::sync::mpsc::channel();
+    ///     let handle = spawn(poll_fn(move |cx| {
+    ///         sender.send(cx.waker().clone()).unwrap();
+    ///         Poll::<()>::Pending
+    ///     }));
+    ///     yield_now().await;
+    ///     assert_eq!(handle.waker_count(), Some(1));
+    ///     std::thread::spawn(move || drop(receiver)).join().unwrap();
+    ///     assert_eq!(handle.waker_count(), Some(0));
+    /// });
+    /// ```
+    pub fn waker_count(&self) -> Option<usize> {
+        let key = self.joined.task().key();
+        current::with(|core| core.is_home_of(key).then(|| core.waker_count(key.slot()))).flatten()
+    }
+
     /// A handle for cancelling only, which any thread may use.
     pub fn cancel_handle(&self) -> CancelHandle {
         let task = self.joined.task();

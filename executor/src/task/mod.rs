@@ -8,7 +8,9 @@ mod builder;
 pub(crate) mod error;
 mod handle;
 pub(crate) mod raw;
+pub(crate) mod run_queue;
 pub(crate) mod slots;
+mod state;
 pub(crate) mod waker;
 mod yield_now;
 

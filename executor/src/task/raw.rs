@@ -23,6 +23,7 @@ use super::{
     blocks::{self, Blocks},
     error::{JoinError, Label, discard},
     slots::{Key, Occupant, Slots},
+    state::State,
     waker::{self, Waiter},
 };
 use crate::{core::Core, current};
@@ -37,29 +38,6 @@ use std::{
     ptr::NonNull,
     task::{Context, Poll},
 };
-
-/// What a task is in, as bits; the life cycle is drawn above.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct State(u8);
-
-impl State {
-    /// The body holds the future.
-    const FUTURE: u8 = 1;
-    /// The body holds the output.
-    const OUTPUT: u8 = 2;
-    /// A ticket for it is in a run queue.
-    const QUEUED: u8 = 4;
-    /// Its code runs: poll, drop of the future or the output, callbacks.
-    const RUNNING: u8 = 8;
-    /// A `Joined` exists.
-    const HANDLE: u8 = 16;
-    /// Its next turn drops the future instead of polling it. Only with FUTURE.
-    const CANCEL: u8 = 32;
-    /// Does not keep `OnExit::Wait` waiting.
-    const DAEMON: u8 = 64;
-
-    const KEEPS_BLOCK: u8 = Self::FUTURE | Self::OUTPUT | Self::QUEUED | Self::RUNNING | Self::HANDLE;
-}
 
 /// What few tasks need.
 #[derive(Default)]
@@ -343,10 +321,16 @@ impl TaskRef {
 
     /// Links `next` behind this one in the run queue.
     #[inline]
-    fn set_next(self, next: Queued) {
+    pub(super) fn set_next(self, next: Queued) {
         let before = self.header().next.replace(Some(next));
         debug_assert!(before.is_none(), "only the last of a queue gets a successor");
         std::mem::forget(before);
+    }
+
+    /// Unlinks and gives the one behind.
+    #[inline]
+    pub(super) fn take_next(self) -> Option<Queued> {
+        self.header().next.take()
     }
 
     /// Name, number and spawn site.
@@ -391,6 +375,7 @@ impl TaskRef {
     #[inline]
     fn turn(self, core: &Core) {
         self.set(State::RUNNING);
+        core.refill_budget();
         let outer = core.set_running(Some(self));
         let vtable = self.header().vtable;
         let finished = if self.has(State::CANCEL) {
@@ -404,20 +389,29 @@ impl TaskRef {
         };
         if finished {
             self.finish(core);
-        }
-        core.set_running(outer);
-        self.clear(State::RUNNING);
-        if finished {
+            core.set_running(outer);
+            self.clear(State::RUNNING);
             self.depart();
+        } else {
+            core.set_running(outer);
+            self.clear(State::RUNNING);
         }
     }
 
     /// The output is in place: leaves the slot and runs the callbacks.
+    #[inline]
     fn finish(self, core: &Core) {
         let header = self.header();
         core.slots().vacate(header.key);
         core.task_ended(self.has(State::DAEMON));
-        let Some(mut details) = header.details.take() else { return };
+        if let Some(details) = header.details.take() {
+            self.call_back(details);
+        }
+    }
+
+    #[cold]
+    fn call_back(self, mut details: Box<Details>) {
+        let header = self.header();
         let callbacks = std::mem::take(&mut details.callbacks);
         header.details.set(Some(details));
         for callback in callbacks {
@@ -434,6 +428,7 @@ impl TaskRef {
     }
 
     /// The turn that ended the task is over: lets go of what nobody wants, and wakes who waits.
+    #[inline]
     fn depart(self) {
         let joiner = self.header().joiner.take();
         if !self.has(State::HANDLE) {
@@ -447,22 +442,30 @@ impl TaskRef {
     }
 
     /// Drops the output, if it is there and nobody reads it.
+    #[inline]
     fn drop_output(self) {
         if self.has(State::OUTPUT) && !self.has(State::RUNNING) {
-            self.set(State::RUNNING);
-            self.clear(State::OUTPUT);
-            // SAFETY: OUTPUT was set, and clearing it gave the output up.
-            unsafe { (self.header().vtable.drop_output)(self) };
-            self.clear(State::RUNNING);
+            self.drop_output_now();
         }
+    }
+
+    fn drop_output_now(self) {
+        self.set(State::RUNNING);
+        self.clear(State::OUTPUT);
+        // SAFETY: OUTPUT was set, and clearing it gave the output up.
+        unsafe { (self.header().vtable.drop_output)(self) };
+        self.clear(State::RUNNING);
     }
 
     /// Frees the block if nothing keeps it (T3).
     #[inline]
     fn release(self) {
-        if self.has(State::KEEPS_BLOCK) {
-            return;
+        if !self.has(State::KEEPS_BLOCK) {
+            self.free();
         }
+    }
+
+    fn free(self) {
         let size = self.header().vtable.size;
         drop(self.header().joiner.take());
         drop(self.header().details.take());
@@ -500,6 +503,11 @@ impl Queued {
         task
     }
 
+    #[inline]
+    pub(super) fn task(&self) -> TaskRef {
+        self.0
+    }
+
     /// Whether it is this task's.
     #[inline]
     pub(crate) fn is_for(&self, task: TaskRef) -> bool {
@@ -511,51 +519,6 @@ impl Drop for Queued {
     fn drop(&mut self) {
         self.0.clear(State::QUEUED);
         self.0.release();
-    }
-}
-
-/// A run queue: tickets linked through the tasks' headers, so it needs no memory and never grows.
-#[derive(Default)]
-pub(crate) struct RunQueue {
-    first: Cell<Option<Queued>>,
-    /// Valid, as a queued task lives (T3). Only with `first`.
-    last: Cell<Option<TaskRef>>,
-}
-
-impl RunQueue {
-    #[inline]
-    pub(crate) fn push(&self, queued: Queued) {
-        match self.last.replace(Some(queued.0)) {
-            Some(last) => last.set_next(queued),
-            None => self.first.set(Some(queued)),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn pop(&self) -> Option<Queued> {
-        let first = self.first.take()?;
-        match first.0.header().next.take() {
-            None => self.last.set(None),
-            next => self.first.set(next),
-        }
-        Some(first)
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.last.get().is_none()
-    }
-
-    /// The last in the queue.
-    #[inline]
-    pub(crate) fn last(&self) -> Option<TaskRef> {
-        self.last.get()
-    }
-}
-
-impl Drop for RunQueue {
-    fn drop(&mut self) {
-        while self.pop().is_some() {}
     }
 }
 

@@ -94,8 +94,15 @@ impl Waiter {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.0.wake_by_ref())) {
             super::error::discard(payload);
         }
-        // A panic in the drop of a foreign waker stays here, too.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self))) {
+    }
+
+    #[cold]
+    fn drop_foreign(&mut self) {
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: a clone of our own; only `drop` calls this, and nothing comes after that.
+            unsafe { ManuallyDrop::drop(&mut self.0) }
+        }));
+        if let Err(payload) = dropped {
             super::error::discard(payload);
         }
     }
@@ -105,8 +112,7 @@ impl Drop for Waiter {
     #[inline]
     fn drop(&mut self) {
         if !is_ours(&self.0) {
-            // SAFETY: a clone of our own, dropped here and only here.
-            unsafe { ManuallyDrop::drop(&mut self.0) };
+            self.drop_foreign();
         }
     }
 }

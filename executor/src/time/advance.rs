@@ -161,7 +161,10 @@ impl Future for Advance {
                 Poll::Pending
             }
             State::Ordered { order, runtime } => {
-                assert!(runtime.is_current(), "`time::advance` moves the clock of the runtime it was awaited in");
+                assert!(
+                    runtime.is_current(),
+                    "`time::advance` moves the clock of the runtime it was awaited in"
+                );
                 let done = current::with(|core| core.timers().poll_order(order, cx)).unwrap_or(Poll::Pending);
                 ready!(done);
                 self.state = State::Done;

@@ -184,7 +184,8 @@ impl Interval {
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         // A tick that is due need not wait for the loop to find out.
         let is_due = !self.delay.is_started()
-            && current::expect("waiting for the tick of an interval", |core| core.timers().clock().now()) >= self.next;
+            && current::expect("waiting for the tick of an interval", |core| core.timers().clock().now())
+                >= self.next;
         if !is_due {
             ready!(self.delay.poll_elapsed(cx));
         }

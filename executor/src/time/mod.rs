@@ -28,11 +28,12 @@
 //! });
 //! ```
 //!
-//! Inside: `clock.rs` tells the time, `wheel.rs` (on `slots.rs`) keeps timers in order without knowing of either clocks
+//! Inside: `clock.rs` tells the time, `wheel.rs` (on `slots.rs` and `due.rs`) keeps timers in order without knowing of either clocks
 //! or tasks, `timers.rs` joins the two for the loop, the other files are the futures.
 
 mod advance;
 mod clock;
+mod due;
 mod instant;
 mod interval;
 mod sleep;

@@ -218,7 +218,8 @@ impl Sleep {
     /// Asks the timers of this thread about a timer that is started there.
     fn with_timer<R>(&self, ask: impl FnOnce(&Timers, Key) -> R) -> Option<R> {
         let State::Started { index, sequence, runtime } = self.state else { return None };
-        current::with(|core| (core.id() == runtime).then(|| ask(core.timers(), Key { index, sequence }))).flatten()
+        current::with(|core| (core.id() == runtime).then(|| ask(core.timers(), Key { index, sequence })))
+            .flatten()
     }
 
     /// Whether it will never elapse, so that a timeout need not start it.
@@ -239,7 +240,8 @@ impl Sleep {
             State::Elapsed => Poll::Ready(()),
             State::Started { index, sequence, runtime } => {
                 let key = Key { index, sequence };
-                let polled = current::with(|core| (core.id() == runtime).then(|| core.timers().poll(key, cx)));
+                let polled =
+                    current::with(|core| (core.id() == runtime).then(|| core.timers().poll(key, cx)));
                 let Some(Some(polled)) = polled else { refuse_to_poll_elsewhere() };
                 let deadline = ready!(polled);
                 self.deadline.get_or_insert(deadline);
@@ -274,9 +276,11 @@ fn refuse_to_poll_elsewhere() -> ! {
 
 /// Forgets a timer: here, or by mail if its runtime is not the current one. A runtime that is gone has forgotten it.
 fn stop(runtime: RuntimeId, key: Key) {
-    let here = current::with(|core| core.id() == runtime && {
-        core.timers().cancel(key);
-        true
+    let here = current::with(|core| {
+        core.id() == runtime && {
+            core.timers().cancel(key);
+            true
+        }
     });
     if here != Some(true) {
         let forget = move || {

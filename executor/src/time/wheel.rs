@@ -8,21 +8,22 @@
 //!
 //! ```text
 //! insert(After) ─> fresh list ─settle─┐
-//! insert(At) ─────────────────────────┴─> slot ─advance_to─> lower slot … ─> due heap ─pop_due─> Fired ─remove─> gone
+//! insert(At) ─────────────────────────┴─> slot ─advance_to─> lower slot … ─> due ─pop_due─> Fired ─remove─> gone
 //! insert(never) ─> Never
 //!      remove and reset take a timer out of any of these places in O(1)
 //! ```
 //!
 //! All of it is plain data: nothing here reads a clock, wakes a task or drops a waker; those are handed to the caller.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::task::Waker;
 
-use super::slots::{FRESH, Place, SHRINK_ABOVE, SLOTS, Slots};
+use super::{
+    due::{Due, DueQueue},
+    slots::{FRESH, Place, SLOTS, Slots},
+};
+use crate::task::waker::Waiter;
 
 pub(crate) use super::slots::Key;
-use crate::task::waker::Waiter;
 
 /// A tick is 2^20 ns, about one millisecond: a power of two, so that a shift finds the slot. It bounds no precision,
 /// only how many timers share a slot of the lowest level.
@@ -58,25 +59,15 @@ pub(crate) enum Look {
     Waiting { same_waiter: bool },
 }
 
-/// A name in the due heap. Field order is firing order: by deadline, then by insertion.
-#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
-    at: u64,
-    sequence: u64,
-    index: u32,
-}
-
 /// See the module's documentation.
 ///
 /// Invariants between calls: (W1) `position` is at most the tick of `now`; (W2) an entry of level L differs from
 /// `position` in digit L (base 64) and in none above, so its digit is larger, and the first slot of the lowest occupied
-/// level holds the earliest deadlines; (W3) only the slot that `moving` names may break W2; (W4) what is due in the
-/// heap is earlier than everything in slots whose time has not come.
+/// level holds the earliest deadlines; (W3) only the slot that `moving` names may break W2; (W4) what is due is
+/// earlier than everything in slots whose time has not come.
 pub(crate) struct Wheel {
     slots: Slots,
-    due: BinaryHeap<Reverse<Due>>,
-    /// Names in `due` whose timer was cancelled or reset.
-    stale_due: usize,
+    due: DueQueue,
     /// The slot that is being emptied, when one turn was not enough.
     moving: Option<u16>,
     /// The latest reading, and the tick up to which slots were opened.
@@ -91,8 +82,7 @@ impl Wheel {
     pub(crate) fn new() -> Self {
         Self {
             slots: Slots::new(),
-            due: BinaryHeap::new(),
-            stale_due: 0,
+            due: DueQueue::default(),
             moving: None,
             now: 0,
             position: 0,
@@ -204,18 +194,12 @@ impl Wheel {
     pub(crate) fn pop_due(&mut self) -> Option<(Key, Option<Waiter>)> {
         // While a slot is half emptied, what is still in it may be earlier than what came out of it.
         let before = if self.moving.is_some() { self.position << TICK_BITS } else { self.now + 1 };
-        let Due { at, sequence, index } = self.first_due()?;
-        if at >= before {
-            return None;
-        }
+        let due = self.first_due().filter(|due| due.at < before)?;
         self.due.pop();
-        if self.due.is_empty() && self.due.capacity() > SHRINK_ABOVE {
-            self.due = BinaryHeap::new();
-        }
         self.live -= 1;
-        let entry = self.slots.entry_mut(index);
+        let entry = self.slots.entry_mut(due.index);
         entry.place = Place::Fired;
-        Some((Key { index, sequence }, entry.waiter.take()))
+        Some((due.key(), entry.waiter.take()))
     }
 
     /// The earliest deadline; not later than [`now`](Self::now) if there is something to do at once.
@@ -236,7 +220,8 @@ impl Wheel {
 
     /// Forgets everything; the waiters are the caller's to drop. Old keys stay stale.
     pub(crate) fn clear(&mut self) -> Vec<Waiter> {
-        let fresh = Self { now: self.now, position: self.position, last_sequence: self.last_sequence, ..Self::new() };
+        let fresh =
+            Self { now: self.now, position: self.position, last_sequence: self.last_sequence, ..Self::new() };
         std::mem::replace(self, fresh).slots.into_waiters()
     }
 
@@ -267,22 +252,17 @@ impl Wheel {
         match self.slots.entry(index).place {
             Place::Linked => self.slots.unlink(index, Place::Never),
             Place::Due => self.disarm_due(index),
-            Place::Never | Place::Fired => return,
+            Place::Never | Place::Fired | Place::Free => return,
         }
         self.live -= 1;
         self.slots.earn_search();
     }
 
-    /// The name stays in the heap until it comes up, or until most names there are stale.
     #[cold]
     fn disarm_due(&mut self, index: u32) {
         self.slots.entry_mut(index).place = Place::Never;
-        self.stale_due += 1;
-        if self.stale_due > SLOTS && self.stale_due > self.due.len() / 2 {
-            let slots = &self.slots;
-            self.due.retain(|Reverse(due)| is_due(slots, due));
-            self.stale_due = 0;
-        }
+        let slots = &self.slots;
+        self.due.note_stale(|due| is_due(slots, due));
     }
 
     /// The slot for a deadline: its level is the highest base-64 digit in which it differs from the position.
@@ -305,11 +285,13 @@ impl Wheel {
     /// Begins to empty the first slot if its time has come; otherwise moves the position up to the reading.
     fn open_slot(&mut self) -> bool {
         let tick = self.now >> TICK_BITS;
-        let ready = self.slots.first_occupied().map(|list| (list, self.start_of(list))).filter(|&(list, start)| {
-            // The slot of this very tick is left alone until one of its timers is due.
-            let is_early = usize::from(list) < SLOTS && start == tick && self.slots.lower_bound(list) > self.now;
-            start <= tick && !is_early
-        });
+        let ready =
+            self.slots.first_occupied().map(|list| (list, self.start_of(list))).filter(|&(list, start)| {
+                // The slot of this very tick is left alone until one of its timers is due.
+                let is_early =
+                    usize::from(list) < SLOTS && start == tick && self.slots.lower_bound(list) > self.now;
+                start <= tick && !is_early
+            });
         match ready {
             Some((list, start)) => {
                 self.position = start;
@@ -335,7 +317,7 @@ impl Wheel {
             let entry = self.slots.entry(index);
             let (at, sequence) = (entry.at, entry.sequence);
             if at >> TICK_BITS <= self.position {
-                self.due.push(Reverse(Due { at, sequence, index }));
+                self.due.push(Due { at, sequence, index });
             } else {
                 self.slots.link(index, self.slot_of(at));
             }
@@ -343,23 +325,15 @@ impl Wheel {
         0
     }
 
-    /// The head of the due heap, after throwing away names of timers that are not due any more.
     fn first_due(&mut self) -> Option<Due> {
-        loop {
-            let Reverse(due) = *self.due.peek()?;
-            if is_due(&self.slots, &due) {
-                return Some(due);
-            }
-            self.due.pop();
-            self.stale_due -= 1;
-        }
+        let slots = &self.slots;
+        self.due.first(|due| is_due(slots, due))
     }
 }
 
-/// Whether a name in the due heap still stands for a timer.
+/// Whether a name among the due ones still stands for a timer.
 fn is_due(slots: &Slots, due: &Due) -> bool {
-    let key = Key { index: due.index, sequence: due.sequence };
-    slots.find(key).is_some_and(|entry| entry.place == Place::Due)
+    slots.find(due.key()).is_some_and(|entry| entry.place == Place::Due)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The wheel against a model that keeps its timers in a plain list, and the stories where it could go wrong.
 
 use super::*;
-use crate::time::slots::{LEVELS, SEARCH_FREE};
+use crate::time::slots::{LEVELS, SEARCH_FREE, SHRINK_ABOVE};
 use std::task::Waker;
 
 /// A millisecond that the wheel does not know of.
@@ -294,7 +294,10 @@ fn a_crowd_at_one_instant_fires_in_bounded_turns_and_in_order() {
     }
     assert!(fired.iter().eq(keys.iter().map(|(_, key)| key)));
     let levels = LEVELS as u64;
-    assert!(turns <= levels + crowd * levels / MOVE_LIMIT as u64 + crowd / FIRE_LIMIT as u64 + 1, "{turns} turns");
+    assert!(
+        turns <= levels + crowd * levels / MOVE_LIMIT as u64 + crowd / FIRE_LIMIT as u64 + 1,
+        "{turns} turns"
+    );
 }
 
 #[test]
@@ -381,7 +384,7 @@ fn idle_timeouts_pushed_back_in_turn_cost_no_search_each_and_one_early_look_at_m
     let timeout = 30_000 * MS;
     let mut keys: Vec<Key> = (0..crowd).map(|i| insert(&mut wheel, When::At(timeout + i))).collect();
     for i in 0..5 * crowd {
-        let oldest = keys.iter_mut().nth((i % crowd) as usize).unwrap();
+        let oldest = &mut keys[(i % crowd) as usize];
         *oldest = wheel.reset(*oldest, When::At(timeout + crowd + i)).unwrap();
         let next = wheel.next_deadline().unwrap();
         assert!(next <= timeout + i + 1, "never later than the earliest deadline");

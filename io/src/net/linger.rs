@@ -5,7 +5,7 @@
 //! (RFC 9112 §9.6; nginx calls it lingering close).
 
 use super::tcp_stream::{GRACEFUL_CLOSE_BYTES, TcpStream};
-use crate::{registration::Step, source::Direction};
+use crate::registration::Step;
 use std::{
     io::{self, Read},
     net::Shutdown,
@@ -36,6 +36,6 @@ impl TcpStream {
                 _ => Ok(Step::AgainAfterShort),
             }
         };
-        self.io().operation(Direction::Read, forget).await
+        self.io().reading(forget).await
     }
 }

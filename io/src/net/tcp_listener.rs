@@ -4,7 +4,7 @@ use super::{addr::ToSocketAddrs, lookup::lookup_host, tcp_socket::TcpSocket, tcp
 use crate::{
     async_fd::AsyncFd,
     reactor::Reactor,
-    registration::{ShortRead, Step},
+    registration::{Knowledge, Step},
     source::{Direction, WaiterId},
     sys::socket::{is_exhausted, is_one_connections_fault},
 };
@@ -93,7 +93,7 @@ impl TcpListener {
 
     pub(super) fn from_nonblocking(listener: net::TcpListener) -> Self {
         let listener = mio::net::TcpListener::from_std(listener);
-        Self { io: AsyncFd::with_short_reads(listener, ShortRead::ProvesNothing) }
+        Self { io: AsyncFd::of_kind(listener, Knowledge::OTHER) }
     }
 
     /// Takes the listener out, to hand it to another runtime or process. It is non-blocking still.

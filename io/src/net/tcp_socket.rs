@@ -116,7 +116,7 @@ impl TcpSocket {
         if under_way {
             // Not earlier: before it connects, a socket counts as hung up.
             stream.io().register(Direction::Write)?;
-            stream.io().operation(Direction::Write, connect_step).await?;
+            stream.io().writing(connect_step).await?;
         }
         Ok(stream)
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     async_fd::AsyncFd,
-    registration::{ShortRead, Step},
+    registration::{Knowledge, Step},
     source::Direction,
     sys,
 };
@@ -29,14 +29,6 @@ pub const GRACEFUL_CLOSE_TIME: Duration = Duration::from_secs(30);
 /// How many bytes [`TcpStream::graceful_close`] reads and forgets: an upload that was refused may be on its way,
 /// but nobody should feed us for nothing.
 pub const GRACEFUL_CLOSE_BYTES: usize = 64 << 20;
-
-/// Whether a short TCP read proves that nothing is left: where the selector reports urgent data and half-closed
-/// connections with its events. Elsewhere each request costs one more system call.
-const SHORT_READ: ShortRead = if cfg!(any(target_os = "linux", target_os = "android")) {
-    ShortRead::MeansDrained
-} else {
-    ShortRead::ProvesNothing
-};
 
 /// A TCP connection.
 ///
@@ -128,7 +120,7 @@ impl TcpStream {
 
     pub(super) fn from_nonblocking(stream: net::TcpStream) -> io::Result<Self> {
         sys::socket::spare_sigpipe(&stream)?;
-        Ok(Self { io: AsyncFd::with_short_reads(stream, SHORT_READ) })
+        Ok(Self { io: AsyncFd::of_kind(stream, Knowledge::TCP) })
     }
 
     /// Takes the connection out, to hand it to another runtime or to blocking code. It is non-blocking still.
@@ -146,7 +138,7 @@ impl TcpStream {
     /// Dropped before it is ready, it has read nothing.
     #[inline]
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.operation(Direction::Read, move |stream| read_step(stream, buf))
+        self.io.reading(move |stream| read_step(stream, buf))
     }
 
     /// Reads until `buf` is full.
@@ -176,7 +168,7 @@ impl TcpStream {
     #[inline]
     pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<()>> + 'a {
         let mut filled = 0;
-        self.io.operation(Direction::Read, move |mut stream| {
+        self.io.reading(move |mut stream| {
             let room = &mut buf[filled..];
             if room.is_empty() {
                 return Ok(Step::Done(()));
@@ -203,7 +195,7 @@ impl TcpStream {
         &'a self,
         bufs: &'a mut [IoSliceMut<'_>],
     ) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.operation(Direction::Read, move |stream| read_vectored_step(stream, bufs))
+        self.io.reading(move |stream| read_vectored_step(stream, bufs))
     }
 
     /// Reads some bytes and leaves them where they are.
@@ -215,7 +207,7 @@ impl TcpStream {
     /// Dropping it loses nothing.
     pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
         // The bytes stay, so even a short look leaves the socket readable.
-        self.io.operation(Direction::Read, move |stream| stream.peek(buf).map(Step::Done))
+        self.io.reading(move |stream| stream.peek(buf).map(Step::Done))
     }
 
     /// Writes some bytes, at least one unless `buf` is empty.
@@ -227,7 +219,7 @@ impl TcpStream {
     /// Dropped before it is ready, it has written nothing.
     #[inline]
     pub fn write<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.operation(Direction::Write, move |stream| write_step(stream, buf))
+        self.io.writing(move |stream| write_step(stream, buf))
     }
 
     /// Writes all of `buf`.
@@ -240,7 +232,7 @@ impl TcpStream {
     #[inline]
     pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + 'a {
         let mut rest = buf;
-        self.io.operation(Direction::Write, move |mut stream| {
+        self.io.writing(move |mut stream| {
             if rest.is_empty() {
                 return Ok(Step::Done(()));
             }
@@ -266,7 +258,7 @@ impl TcpStream {
         &'a self,
         bufs: &'a [IoSlice<'_>],
     ) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.operation(Direction::Write, move |stream| write_vectored_step(stream, bufs))
+        self.io.writing(move |stream| write_vectored_step(stream, bufs))
     }
 
     /// Waits until there is something to read, or an end or error to learn. With [`try_read`](Self::try_read) it

@@ -133,7 +133,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | option | meaning | default |
 /// |---|---|---|
 /// | `start_paused = true` | the test starts with a virtual clock that is paused, as after `time::pause()` | `false` |
-/// | `seed = 7` | fixes the runtime's random choices, so that a run can be repeated; an integer that fits `u64` | |
+/// | `seed = 7` | what all random choices are drawn from (`random_u64()`), so that a run can be repeated; fits `u64` | arbitrary |
 /// | `on_exit = "cancel"` | tasks that are left when the test returns are cancelled | yes |
 /// | `on_exit = "wait"` | the test goes on until every task that is not a daemon has ended | |
 /// | `crate = path` | where the `runtime` crate is found, if it is renamed or re-exported | `::runtime` |

@@ -2,5 +2,6 @@
 #[runtime::main]
 async fn main() {
     let local = String::new();
-    runtime::spawn(async { local.len() }).detach();
+    let borrowed = &local;
+    runtime::spawn(async move { borrowed.len() }).detach();
 }

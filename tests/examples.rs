@@ -1,0 +1,515 @@
+//! The examples as a user meets them: programs of their own, with all kinds of strangers at the other end.
+//!
+//! Nothing here waits for time to pass: programs are followed by what they print and by how they end, each wait is
+//! bounded, and whoever started a program ends it, also when a test fails.
+
+#![expect(clippy::disallowed_methods, reason = "the strangers are ordinary threads, outside any runtime")]
+
+use std::{
+    collections::VecDeque,
+    env,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
+
+/// The longest that anything may take on the slowest machine; only failures ever wait so long.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A program under observation; dropped, it is killed.
+struct Program {
+    child: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+struct End {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let stdout = lines_of(child.stdout.take().expect("it is piped"));
+        let stderr = lines_of(child.stderr.take().expect("it is piped"));
+        Ok(Self { child, stdout, stderr })
+    }
+
+    fn example(name: &str, arguments: &[&str]) -> Self {
+        Self::start(Command::new(example(name)).args(arguments)).expect("the example starts")
+    }
+
+    /// An example that may have only so many descriptors.
+    fn example_with_descriptors(descriptors: u32, name: &str, arguments: &[&str]) -> Self {
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        Self::start(Command::new("sh").args(["-c", &script]).arg(example(name)).args(arguments))
+            .expect("there is a shell")
+    }
+
+    /// The next line of its standard output.
+    fn line(&self) -> String {
+        self.stdout.recv_timeout(LIMIT).unwrap_or_else(|error| {
+            panic!(
+                "no line on standard output: {error}; on standard error: {:?}",
+                self.stderr.try_iter().next()
+            )
+        })
+    }
+
+    /// Waits for its end.
+    fn end(mut self) -> End {
+        let stdout = rest_of(&self.stdout);
+        let stderr = rest_of(&self.stderr);
+        End { status: self.child.wait().expect("it is our child"), stdout, stderr }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Both fail only if it has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn rest_of(lines: &Receiver<String>) -> String {
+    let mut text = String::new();
+    loop {
+        match lines.recv_timeout(LIMIT) {
+            Ok(line) => text += &(line + "\n"),
+            Err(RecvTimeoutError::Disconnected) => return text,
+            Err(RecvTimeoutError::Timeout) => panic!("the program does not end; so far: {text}"),
+        }
+    }
+}
+
+/// Cargo builds the examples for `cargo test`, beside the folder in which this test lies.
+fn example(name: &str) -> PathBuf {
+    let this = env::current_exe().expect("this program has a path");
+    let profile = this.parent().and_then(Path::parent).expect("it lies in target/<profile>/deps");
+    let path = profile.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
+    assert!(path.is_file(), "there is no {}: `cargo build --examples` first", path.display());
+    path
+}
+
+fn server(arguments: &[&str]) -> (Program, SocketAddr) {
+    let arguments: Vec<_> = ["127.0.0.1:0"].iter().chain(arguments).copied().collect();
+    let program = Program::example("echo_server", &arguments);
+    let address = address_of(&program);
+    (program, address)
+}
+
+fn address_of(server: &Program) -> SocketAddr {
+    let line = server.line();
+    let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
+    address.unwrap_or_else(|| panic!("not an announcement: {line:?}"))
+}
+
+/// A load on the server at `address`.
+fn client(address: SocketAddr, arguments: &[&str]) -> End {
+    let address = address.to_string();
+    let arguments: Vec<_> = arguments.iter().copied().chain([address.as_str()]).collect();
+    Program::example("echo_client", &arguments).end()
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.set_write_timeout(Some(LIMIT)).unwrap();
+    stream
+}
+
+/// Bytes without a short period, the same ones each time.
+fn content(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+#[track_caller]
+fn expect_echo(mut stream: &TcpStream, bytes: &[u8]) {
+    stream.write_all(bytes).expect("the server reads");
+    let mut echo = vec![0; bytes.len()];
+    stream.read_exact(&mut echo).expect("the server answers");
+    assert!(echo == bytes, "{} bytes came back changed", bytes.len());
+}
+
+#[test]
+fn hello_prints_its_transcript() {
+    let end = Program::example("hello", &[]).end();
+    let transcript = "\
+Three guests set out.
+Grace is here: 1 of 3.
+Barbara is here: 2 of 3.
+Ada is here: 3 of 3.
+In the order of the invitations: Ada took 30 ms, Grace took 10 ms, Barbara took 20 ms.
+";
+    assert_eq!((end.stdout.as_str(), end.stderr.as_str()), (transcript, ""));
+    assert!(end.status.success());
+}
+
+#[test]
+fn clients_get_back_what_they_sent_each_its_own() {
+    let (_server, address) = server(&[]);
+    let clients: Vec<_> = (0..20).map(|_| connect(address)).collect();
+    for round in 0..3 {
+        for (number, client) in clients.iter().enumerate() {
+            expect_echo(client, format!("client {number}, round {round}").as_bytes());
+        }
+    }
+    let every_byte: Vec<u8> = (0..=255).collect();
+    expect_echo(&clients[0], &every_byte);
+}
+
+#[test]
+fn pipelined_requests_come_back_in_order_however_they_were_cut() {
+    let (_server, address) = server(&[]);
+    let client = connect(address);
+    let sent = content(500_000);
+    let echo = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut echo = vec![0; sent.len()];
+            (&client).read_exact(&mut echo).map(|()| echo)
+        });
+        let mut rest = sent.as_slice();
+        for length in (1..).step_by(37) {
+            let (part, next) = rest.split_at(rest.len().min(length));
+            (&client).write_all(part).expect("the server reads");
+            rest = next;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        reader.join().unwrap()
+    });
+    assert!(echo.expect("the server answers") == sent);
+}
+
+#[test]
+fn a_client_that_ends_its_side_gets_the_rest_of_its_echo_and_then_the_end() {
+    let (_server, address) = server(&[]);
+    let client = connect(address);
+    // No more than what both kernels' buffers hold, since nobody reads until all is sent.
+    let sent = content(50_000);
+    (&client).write_all(&sent).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut echo = Vec::new();
+    (&client).read_to_end(&mut echo).expect("the server answers and closes");
+    assert!(echo == sent);
+}
+
+#[test]
+fn a_client_that_resets_its_connection_harms_nobody_else() {
+    let (mut server, address) = server(&[]);
+    let bystander = connect(address);
+    for _ in 0..20 {
+        let rude = connect(address);
+        (&rude).write_all(b"answer me").unwrap();
+        // Closing while the answer lies unread is what makes TCP send a reset.
+        assert_ne!(rude.peek(&mut [0; 1]).expect("the server answers"), 0);
+        drop(rude);
+        expect_echo(&bystander, b"still there?");
+    }
+    expect_echo(&connect(address), b"and for newcomers?");
+    assert!(server.child.try_wait().unwrap().is_none(), "the server has ended");
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_nobody_else() {
+    let (_server, address) = server(&[]);
+    let slow = connect(address);
+    let sent = content(32 << 20);
+    thread::scope(|scope| {
+        // Far more than all buffers on the way hold: it gets stuck until somebody reads.
+        let writer = scope.spawn(|| (&slow).write_all(&sent));
+        let quick = connect(address);
+        for _ in 0..100 {
+            expect_echo(&quick, b"quick");
+        }
+        let mut echo = vec![0; sent.len()];
+        (&slow).read_exact(&mut echo).expect("the server goes on");
+        assert!(echo == sent);
+        writer.join().unwrap().expect("the server has read it all");
+    });
+}
+
+#[test]
+fn without_descriptors_clients_wait_and_the_operator_is_told() {
+    let server = Program::example_with_descriptors(24, "echo_server", &["127.0.0.1:0"]);
+    let address = address_of(&server);
+    let mut clients: VecDeque<_> = (0..40).map(|_| connect(address)).collect();
+    for mut client in &clients {
+        client.write_all(b"?").unwrap();
+    }
+    let warning = server.stderr.recv_timeout(LIMIT).expect("a warning");
+    assert!(warning.contains("no descriptor for another") && warning.contains("ulimit -n"), "{warning}");
+    // The kernel keeps their order, so each is served once enough of those before it have left.
+    while let Some(mut client) = clients.pop_front() {
+        client.read_exact(&mut [0]).expect("a place has become free");
+    }
+    expect_echo(&connect(address), b"all is well again");
+}
+
+#[test]
+fn statistics_count_connections_and_requests() {
+    let (server, address) = server(&["--stats"]);
+    let client = connect(address);
+    expect_echo(&client, b"five!");
+    let expect_line = |start: &str| {
+        let found = (0..LIMIT.as_secs()).map(|_| server.line()).find(|line| line.starts_with(start));
+        found.unwrap_or_else(|| panic!("no line begins with {start:?}"))
+    };
+    expect_line("open 1  total 1  requests 1  requests/s ");
+    drop(client);
+    let last = expect_line("open 0  total 1  requests 1  requests/s ");
+    assert!(last.contains("  bytes/s "), "{last}");
+}
+
+#[test]
+fn help_goes_to_standard_output_and_names_every_option() {
+    let options: [(&str, &[&str]); 2] = [
+        ("echo_server", &["--stats", "ADDRESS", "--help", "ulimit -n"]),
+        ("echo_client", &["--connections", "--pipeline", "--size", "--duration", "ADDRESS", "--help"]),
+    ];
+    for (name, words) in options {
+        for argument in ["--help", "-h"] {
+            let end = Program::example(name, &[argument]).end();
+            assert!(end.status.success() && end.stderr.is_empty(), "{end:?}");
+            for word in words {
+                assert!(
+                    end.stdout.contains(word),
+                    "{name} {argument} says nothing of {word}: {}",
+                    end.stdout
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_code_2() {
+    let cases: [(&str, &[&str], &str); 14] = [
+        ("echo_server", &["--frobnicate"], "no option `--frobnicate`"),
+        ("echo_server", &["localhost"], "`localhost` is not an address"),
+        ("echo_server", &[":7000"], "`:7000` is not an address"),
+        ("echo_server", &["127.0.0.1:65536"], "`127.0.0.1:65536` is not an address"),
+        ("echo_server", &["127.0.0.1:0", "127.0.0.1:0"], "one address is enough"),
+        ("echo_client", &["-x"], "no option `-x`"),
+        ("echo_client", &["localhost"], "`localhost` is not an address"),
+        ("echo_client", &["127.0.0.1:1", "127.0.0.1:1"], "one address is enough"),
+        ("echo_client", &["--connections"], "`--connections` needs a number"),
+        ("echo_client", &["--connections", "0"], "`--connections 0`"),
+        ("echo_client", &["--pipeline", "many"], "`--pipeline many`"),
+        ("echo_client", &["--size", "-1"], "`--size -1`"),
+        ("echo_client", &["--duration", "nan"], "`--duration nan`"),
+        ("echo_client", &["--duration", "1e30"], "`--duration "),
+    ];
+    for (name, arguments, complaint) in cases {
+        let end = Program::example(name, arguments).end();
+        assert_eq!(end.status.code(), Some(2), "{name} {arguments:?}: {end:?}");
+        assert!(end.stderr.contains(complaint) && end.stderr.contains("--help"), "{arguments:?}: {end:?}");
+        assert_eq!(end.stdout, "", "{name} {arguments:?}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_an_error_that_names_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let end = Program::example("echo_server", &[&address]).end();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    assert!(end.stderr.contains(&format!("cannot listen on {address}")), "{end:?}");
+    assert_eq!(end.stdout, "", "it has announced nothing");
+}
+
+#[test]
+fn the_client_is_content_with_the_server() {
+    let (_server, address) = server(&[]);
+    for (size, pipeline) in [(64, 4), (1, 1), (100_001, 2)] {
+        let (size_text, pipeline_text) = (size.to_string(), pipeline.to_string());
+        let end = client(address, &["-c", "100", "-p", &pipeline_text, "-s", &size_text, "-d", "0.2"]);
+        assert!(end.status.success(), "{end:?}");
+        let lines: Vec<_> = end.stdout.lines().collect();
+        let [title, throughput, latency, verified] = lines[..] else { panic!("{end:?}") };
+        let load = format!("{address}: 100 connections, {pipeline} in flight on each, {size} bytes, 0.2 s");
+        assert_eq!(title, load);
+        assert!(throughput.starts_with("throughput  ") && throughput.contains(" requests/s "), "{end:?}");
+        for word in [" p50 ", " p90 ", " p99 ", " p99.9 ", " max "] {
+            assert!(latency.contains(word), "{latency}");
+        }
+        let words: Vec<_> = verified.split_whitespace().collect();
+        let [_, requests, _, bytes, _] = words[..] else { panic!("{verified}") };
+        let (requests, bytes): (u64, u64) = (requests.parse().unwrap(), bytes.parse().unwrap());
+        assert!(requests >= 100 * pipeline, "every connection has sent: {verified}");
+        assert_eq!(bytes, requests * size);
+    }
+}
+
+/// A client, one connection, at a server of our own making.
+fn client_at(arguments: &[&str], serve: fn(TcpStream) -> io::Result<()>) -> End {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        // The client may leave in the middle of it.
+        let _ = serve(listener.accept().expect("the client comes").0);
+    });
+    let arguments: Vec<_> = ["-c", "1", "-s", "64", "-d", "0.2"].iter().chain(arguments).copied().collect();
+    client(address, &arguments)
+}
+
+#[track_caller]
+fn expect_failure(end: &End, words: &str) {
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    assert!(end.stderr.contains(words), "{end:?}");
+    assert_eq!(end.stdout, "", "there is nothing to report");
+}
+
+#[test]
+fn the_client_finds_one_wrong_byte() {
+    let end = client_at(&["-p", "4"], |mut stream| {
+        let mut request = [0; 64];
+        for message in 0.. {
+            stream.read_exact(&mut request)?;
+            if message == 2 {
+                request[5] ^= 0x10;
+            }
+            stream.write_all(&request)?;
+        }
+        Ok(())
+    });
+    expect_failure(&end, "connection 0, message 2, byte 5: sent 0x");
+}
+
+#[test]
+fn the_client_finds_an_answer_in_the_wrong_place() {
+    let end = client_at(&["-p", "2"], |mut stream| {
+        let mut requests = [[0; 64]; 2];
+        for request in &mut requests {
+            stream.read_exact(request)?;
+        }
+        stream.write_all(&requests[1])?;
+        stream.write_all(&requests[0])?;
+        stream.read_to_end(&mut Vec::new()).map(|_| ())
+    });
+    expect_failure(&end, "connection 0, message 0, byte ");
+}
+
+#[test]
+fn the_client_finds_bytes_that_it_never_sent() {
+    let end = client_at(&[], |mut stream| {
+        let mut request = [0; 64];
+        while stream.read(&mut request[..1])? == 1 {
+            stream.read_exact(&mut request[1..])?;
+            stream.write_all(&request)?;
+        }
+        // At the very end, when nothing is in flight any more.
+        stream.write_all(b"P.S.")
+    });
+    expect_failure(&end, "connection 0: all had come back, and then 4 bytes more");
+}
+
+#[test]
+fn the_client_finds_a_connection_that_ends_early() {
+    let end = client_at(&[], |mut stream| stream.read_exact(&mut [0; 64]));
+    expect_failure(&end, "connection 0: the server closed it while 64 bytes were to come back");
+}
+
+#[test]
+fn the_client_says_that_a_server_is_not_there() {
+    // The port of a connection, on which nobody listens, and which nobody else gets while the connection lives.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = stream.local_addr().unwrap();
+    let end = client(address, &["-c", "3"]);
+    expect_failure(&end, "0 connections were made, but not the next: ");
+    assert!(end.stderr.contains(&address.to_string()), "{end:?}");
+}
+
+#[test]
+fn the_client_says_that_it_needs_more_descriptors() {
+    let (_server, address) = server(&[]);
+    let arguments = ["-c", "100", &address.to_string()];
+    let end = Program::example_with_descriptors(24, "echo_client", &arguments).end();
+    expect_failure(&end, "`ulimit -n` before the start raises the limit");
+}
+
+/// Starts somebody else's program, if this machine has it.
+fn stranger(command: &mut Command) -> Option<Program> {
+    match Program::start(command) {
+        Ok(program) => Some(program),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Not `eprintln!`, which the harness hides when a test passes.
+            let program = command.get_program().display().to_string();
+            let _ = writeln!(io::stderr(), "SKIPPED: there is no {program} on this machine");
+            None
+        }
+        Err(error) => panic!("{command:?}: {error}"),
+    }
+}
+
+#[test]
+fn fifty_asyncio_connections_get_their_echo() {
+    const SCRIPT: &str = r#"
+import asyncio, sys
+
+async def client(number):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(sys.argv[1]))
+    for length in (1, 1000, 100000):
+        sent = bytes((i * i + number) % 251 for i in range(length))
+        writer.write(sent)
+        await writer.drain()
+        assert await reader.readexactly(length) == sent
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+
+async def main():
+    await asyncio.wait_for(asyncio.gather(*map(client, range(50))), 50)
+    print("all came back")
+
+asyncio.run(main())
+"#;
+    let (_server, address) = server(&[]);
+    let mut python = Command::new("python3");
+    python.args(["-c", SCRIPT, &address.port().to_string()]);
+    let Some(python) = stranger(&mut python) else { return };
+    let end = python.end();
+    assert!(end.status.success() && end.stdout == "all came back\n", "{end:?}");
+}
+
+#[test]
+fn netcat_gets_its_echo() {
+    let (_server, address) = server(&[]);
+    let mut netcat = Command::new("nc");
+    netcat.args(["127.0.0.1", &address.port().to_string()]);
+    let Some(mut netcat) = stranger(&mut netcat) else { return };
+    for line in ["hello from nc", "", "and once more"] {
+        let stdin = netcat.child.stdin.as_mut().expect("it is piped");
+        writeln!(stdin, "{line}").unwrap();
+        assert_eq!(netcat.line(), line);
+    }
+}

@@ -116,7 +116,7 @@ impl Command {
             match argument.as_str() {
                 "-h" | "--help" => return Ok(Self::Help),
                 "-c" | "--connections" => {
-                    load.connections = count(&argument, arguments.next(), MAX_CONNECTIONS)?
+                    load.connections = count(&argument, arguments.next(), MAX_CONNECTIONS)?;
                 }
                 "-p" | "--pipeline" => load.pipeline = count(&argument, arguments.next(), MAX_PIPELINE)?,
                 "-s" | "--size" => load.size = count(&argument, arguments.next(), MAX_SIZE)?,
@@ -287,13 +287,9 @@ impl Connection {
     async fn exchange(&mut self) -> Result<(), Failure> {
         let number = self.number;
         let broken = |error| Failure::Connection { number, error };
-        let mut now = Instant::now();
-        loop {
-            if now < self.run.deadline {
-                self.in_flight.resize(self.run.load.pipeline, now);
-            } else if self.in_flight.is_empty() {
-                break;
-            }
+        let pipeline = self.run.load.pipeline;
+        self.in_flight.resize(pipeline, Instant::now());
+        while !self.in_flight.is_empty() {
             let all_sent = self.send().map_err(broken)?;
             if all_sent {
                 self.stream.readable().await.map_err(broken)?;
@@ -302,8 +298,10 @@ impl Connection {
                 let ready = futures_lite::future::or(self.stream.readable(), self.stream.writable());
                 ready.await.map_err(broken)?;
             }
-            if let Some(moment) = self.receive()? {
-                now = moment;
+            if let Some(now) = self.receive()?
+                && now < self.run.deadline
+            {
+                self.in_flight.resize(pipeline, now);
             }
         }
         self.stream.shutdown(Shutdown::Write).map_err(broken)?;

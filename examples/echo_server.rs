@@ -128,7 +128,8 @@ async fn serve(address: &str, stats: bool) -> io::Result<Infallible> {
                 }
                 // Or the echo of a small request may wait for the acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
-                spawn(Connection::new(stream, Rc::clone(&server)).serve()).detach();
+                // Resets and the like are the client's way of leaving: nobody asks how it ended.
+                spawn(Connection::new(stream, Rc::clone(&server)).echo()).detach();
             }
             Err(error) => {
                 eprintln!("echo_server: accept: {error}");
@@ -162,13 +163,8 @@ impl Connection {
         Self { stream, server }
     }
 
-    async fn serve(self) {
-        // Resets and the like are the client's way of leaving, and nobody else's business.
-        let _ = self.echo().await;
-    }
-
     /// Sends back what comes, until the client ends its side; closing then ends ours.
-    async fn echo(&self) -> io::Result<()> {
+    async fn echo(self) -> io::Result<()> {
         loop {
             self.stream.readable().await?;
             let mut buffer = self.server.take_buffer();

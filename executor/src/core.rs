@@ -9,7 +9,7 @@ use crate::{
     task::{
         self, TaskId,
         blocks::Blocks,
-        raw::{Queued, Root, TaskRef},
+        raw::{Queued, Root, TaskRef, drop_quietly},
         run_queue::RunQueue,
         slots::{Key, Occupant, Slots},
         waker::Waiter,
@@ -233,6 +233,11 @@ impl Core {
         batch.reverse();
     }
 
+    /// Whether a child has woken since [`take_woken`](Core::take_woken).
+    pub(crate) fn has_woken(&self, group: u32) -> bool {
+        !self.groups.borrow()[group as usize].woken.is_empty()
+    }
+
     // The run queue, for the loop.
 
     #[inline]
@@ -266,6 +271,18 @@ impl Core {
     #[inline]
     pub(crate) fn refill_budget(&self) {
         self.budget.set(self.budget_per_poll);
+    }
+
+    /// What is left of the budget, to be put back by [`set_budget`](Core::set_budget) after polls that had one of
+    /// their own.
+    #[inline]
+    pub(crate) fn budget(&self) -> u8 {
+        self.budget.get()
+    }
+
+    #[inline]
+    pub(crate) fn set_budget(&self, left: u8) {
+        self.budget.set(left);
     }
 
     #[inline]
@@ -357,8 +374,8 @@ impl Core {
     /// Refuses mail and new tasks, then drops every future, oldest task first. With this runtime entered.
     pub(crate) fn cancel_all(&self) {
         self.closing.set(true);
-        let unread = self.remote.close();
-        drop(unread);
+        // One by one and quietly: a panic in somebody's drop must not keep the tasks alive.
+        self.remote.close().into_iter().for_each(drop_quietly);
         self.drop_tickets();
         let root = self.root();
         let mut tasks: Vec<TaskRef> = self.slots.tasks().filter(|task| *task != root).collect();
@@ -380,5 +397,14 @@ impl Core {
             self.remote.count_clones(slot, clones);
         }
         registry::release(self.id);
+    }
+}
+
+impl Drop for Core {
+    /// The shelf, last object first: later ones may use earlier ones.
+    fn drop(&mut self) {
+        while let Some(extension) = self.extensions.pop() {
+            drop(extension);
+        }
     }
 }

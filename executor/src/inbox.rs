@@ -203,7 +203,7 @@ impl Remote {
         }
         let mut inbox = lock(&self.inbox);
         if inbox.epoch == 0 {
-            drop(inbox);
+            // Under the lock: the next runtime of this block opens after it, so its wakes find the bit clean.
             pending.swap(false, Ordering::AcqRel);
             return;
         }

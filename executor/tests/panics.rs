@@ -256,7 +256,7 @@ fn a_joiners_waker_that_panics_when_dropped_leaves_the_join_handle_good() {
             Pin::new(&mut handle).poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending()
         }));
         behave_badly(None);
-        assert!(polled.is_err(), "the panic is the poller's");
+        assert!(polled.unwrap(), "the panic is nobody's business");
         assert_eq!(handle.await.unwrap(), 1);
     });
     assert_eq!(alive(), 0);
@@ -273,7 +273,7 @@ fn a_handle_dropped_with_a_waker_that_panics_when_dropped_still_detaches() {
         });
         assert!(Pin::new(&mut handle).poll(&mut Context::from_waker(&waker())).is_pending());
         behave_badly(Some(Bad::Drop));
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(handle)));
+        drop(handle);
         behave_badly(None);
         for _ in 0..3 {
             yield_now().await;

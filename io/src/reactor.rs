@@ -8,7 +8,7 @@ use crate::{
     sys,
 };
 use mio::{Events, Interest, Poll, Registry, Token, unix::SourceFd};
-use runtime_executor::{Park, RuntimeId, wake_quietly};
+use runtime_executor::{Park, RuntimeId, Waiter};
 use std::{
     cell::{Cell, RefCell},
     fmt, io,
@@ -59,7 +59,7 @@ pub struct Reactor {
     table: RefCell<Table>,
     pub(crate) starved: Starved,
     /// Emptied and filled by each `park`; kept for its memory.
-    woken: Cell<Vec<Waker>>,
+    woken: Cell<Vec<Waiter>>,
     doorbell: Arc<Doorbell>,
     /// Bits of the runtime whose sources these are; 0 before the first.
     runtime: Cell<u64>,
@@ -160,7 +160,7 @@ impl Reactor {
     pub(crate) fn forget(&self, token: Token) {
         let mut woken = Vec::new();
         self.table.borrow_mut().remove(token, &mut woken);
-        woken.into_iter().for_each(wake_quietly);
+        woken.into_iter().for_each(Waiter::wake);
     }
 
     /// Wakes all who wait for a source, to look again.
@@ -168,7 +168,7 @@ impl Reactor {
         let both = Readiness::READABLE.with(Readiness::WRITABLE);
         let mut woken = Vec::new();
         self.table.borrow_mut().deliver(token, both, &mut woken);
-        woken.into_iter().for_each(wake_quietly);
+        woken.into_iter().for_each(Waiter::wake);
     }
 
     /// Takes the event that an operation may go by. If there is none its waiter is seated when this returns.
@@ -180,34 +180,24 @@ impl Reactor {
         &self,
         token: Token,
         direction: Direction,
-        waiter: &mut WaiterId,
+        id: &mut WaiterId,
         context: &Context<'_>,
         fd: BorrowedFd<'_>,
     ) -> io::Result<Option<Readiness>> {
-        // Who has waited before comes because of an event. Who has not will nearly always have to wait.
-        if !waiter.is_none() {
-            match self.table.borrow_mut().standing(token, direction, *waiter, context.waker()) {
-                Standing::Ready(event) => return Ok(Some(event)),
-                Standing::Waiting => return Ok(None),
-                Standing::Gone => return Err(HandleError::Closed.into()),
-                Standing::Unseated => {}
-            }
-        }
-        // The clone, and the drop of the waker it replaces, may run anybody's code: not under the borrow.
-        let mut waker = Some(context.waker().clone());
-        let standing = self.table.borrow_mut().seat(token, direction, waiter, &mut waker);
+        // Made, and what it replaces dropped, outside the borrow: for a foreign waker that is anybody's code.
+        let mut waiter = Some(Waiter::new(context.waker()));
+        let standing = self.table.borrow_mut().ask(token, direction, id, &mut waiter);
         match standing {
             Standing::Ready(event) => Ok(Some(event)),
+            Standing::Waiting => self.rearm(token, fd).map(|()| None),
             Standing::Gone => Err(HandleError::Closed.into()),
-            Standing::Waiting | Standing::Unseated => self.rearm(token, fd).map(|()| None),
         }
     }
 
     /// Takes the event that an operation may go by, if there is one.
+    #[inline]
     pub(crate) fn take_event(&self, token: Token, direction: Direction) -> Option<Readiness> {
-        let standing =
-            self.table.borrow_mut().standing(token, direction, WaiterId::NONE, Waker::noop());
-        if let Standing::Ready(event) = standing { Some(event) } else { None }
+        self.table.borrow_mut().take_event(token, direction)
     }
 
     /// A number for a waiter that is not seated yet.
@@ -217,8 +207,8 @@ impl Reactor {
 
     /// Removes a waiter that gives up.
     pub(crate) fn unseat(&self, token: Token, direction: Direction, waiter: WaiterId) {
-        let waker = self.table.borrow_mut().unseat(token, direction, waiter);
-        drop(waker);
+        let waiter = self.table.borrow_mut().unseat(token, direction, waiter);
+        drop(waiter);
     }
 
     /// epoll and kqueue stay armed.
@@ -262,7 +252,7 @@ impl Park for Reactor {
                 table.deliver(event.token(), Readiness::of_event(event), &mut woken);
             }
         }
-        woken.drain(..).for_each(wake_quietly);
+        woken.drain(..).for_each(Waiter::wake);
         self.woken.set(woken);
         Ok(())
     }

@@ -5,8 +5,9 @@
 //! only under the borrow that found the box empty, and an event takes them all out. So nobody sleeps through one.
 
 use mio::{Token, event::Event};
+use runtime_executor::Waiter;
 use slab::Slab;
-use std::{num::NonZeroU32, task::Waker};
+use std::num::NonZeroU32;
 
 /// What a waiter waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,27 +106,27 @@ impl WaiterId {
 struct Source {
     generation: NonZeroU32,
     readiness: Readiness,
-    reader: Option<Waker>,
+    reader: Option<Waiter>,
     reader_id: WaiterId,
-    writer: Option<Waker>,
+    writer: Option<Waiter>,
     writer_id: WaiterId,
     crowd: Option<Box<Crowd>>,
 }
 
 #[derive(Default)]
 struct Crowd {
-    waiters: Vec<Waiter>,
+    seats: Vec<Seat>,
 }
 
-struct Waiter {
+struct Seat {
     id: WaiterId,
     direction: Direction,
-    waker: Waker,
+    waiter: Waiter,
 }
 
 impl Source {
     #[inline]
-    fn seat(&mut self, direction: Direction) -> (&mut Option<Waker>, &mut WaiterId) {
+    fn seat(&mut self, direction: Direction) -> (&mut Option<Waiter>, &mut WaiterId) {
         match direction {
             Direction::Read => (&mut self.reader, &mut self.reader_id),
             Direction::Write => (&mut self.writer, &mut self.writer_id),
@@ -146,7 +147,7 @@ impl Source {
         Some(found)
     }
 
-    fn waiter(&mut self, direction: Direction, id: WaiterId) -> Option<&mut Waker> {
+    fn waiter(&mut self, direction: Direction, id: WaiterId) -> Option<&mut Waiter> {
         let Self { reader, reader_id, writer, writer_id, crowd, .. } = self;
         let (seat, seated) = match direction {
             Direction::Read => (reader, reader_id),
@@ -155,16 +156,16 @@ impl Source {
         if *seated == id && seat.is_some() {
             return seat.as_mut();
         }
-        let mut waiters = crowd.as_mut()?.waiters.iter_mut();
-        waiters.find(|w| w.id == id && w.direction == direction).map(|w| &mut w.waker)
+        let mut seats = crowd.as_mut()?.seats.iter_mut();
+        seats.find(|seat| seat.id == id && seat.direction == direction).map(|seat| &mut seat.waiter)
     }
 
     /// Takes all who wait in a direction, first come first; returns how many.
     #[inline]
-    fn take_waiters(&mut self, direction: Direction, into: &mut Vec<Waker>) -> usize {
+    fn take_waiters(&mut self, direction: Direction, into: &mut Vec<Waiter>) -> usize {
         let mut taken = 0;
-        if let Some(waker) = self.seat(direction).0.take() {
-            into.push(waker);
+        if let Some(waiter) = self.seat(direction).0.take() {
+            into.push(waiter);
             taken = 1;
         }
         if self.crowd.is_some() {
@@ -174,11 +175,11 @@ impl Source {
     }
 
     #[cold]
-    fn take_crowd(&mut self, direction: Direction, into: &mut Vec<Waker>) -> usize {
+    fn take_crowd(&mut self, direction: Direction, into: &mut Vec<Waiter>) -> usize {
         let before = into.len();
         if let Some(crowd) = &mut self.crowd {
-            into.extend(crowd.waiters.extract_if(.., |w| w.direction == direction).map(|w| w.waker));
-            if crowd.waiters.is_empty() {
+            into.extend(crowd.seats.extract_if(.., |seat| seat.direction == direction).map(|seat| seat.waiter));
+            if crowd.seats.is_empty() {
                 self.crowd = None;
             }
         }
@@ -191,10 +192,8 @@ impl Source {
 pub(crate) enum Standing {
     /// An event has come, and said this.
     Ready(Readiness),
-    /// None has come, and the task will be woken by the next one.
+    /// None has come, and the waiter will be woken by the next one.
     Waiting,
-    /// None has come, and nobody would wake the task.
-    Unseated,
     /// There is no such source.
     Gone,
 }
@@ -242,7 +241,7 @@ impl Table {
     }
 
     /// Removes a source; whoever still waits for it goes to `into`.
-    pub(crate) fn remove(&mut self, token: Token, into: &mut Vec<Waker>) {
+    pub(crate) fn remove(&mut self, token: Token, into: &mut Vec<Waiter>) {
         let Some(source) = self.source(token) else { return };
         let taken =
             source.take_waiters(Direction::Read, into) + source.take_waiters(Direction::Write, into);
@@ -269,7 +268,7 @@ impl Table {
 
     /// Notes what an event said; whoever waited for it goes to `into`.
     #[inline]
-    pub(crate) fn deliver(&mut self, token: Token, readiness: Readiness, into: &mut Vec<Waker>) {
+    pub(crate) fn deliver(&mut self, token: Token, readiness: Readiness, into: &mut Vec<Waiter>) {
         let Some(source) = self.source(token) else { return };
         source.readiness = source.readiness.with(readiness);
         let mut taken = 0;
@@ -282,34 +281,22 @@ impl Table {
         self.waiting -= taken;
     }
 
-    /// Takes the event that an operation may go by, or says how its waiter `id` stands, whose task `waker` wakes.
+    /// Takes the event that an operation may go by, if there is one.
     #[inline]
-    pub(crate) fn standing(
-        &mut self,
-        token: Token,
-        direction: Direction,
-        id: WaiterId,
-        waker: &Waker,
-    ) -> Standing {
-        let Some(source) = self.source(token) else { return Standing::Gone };
-        if let Some(event) = source.take_event(direction) {
-            return Standing::Ready(event);
-        }
-        match source.waiter(direction, id) {
-            Some(seated) if seated.will_wake(waker) => Standing::Waiting,
-            _ => Standing::Unseated,
-        }
+    pub(crate) fn take_event(&mut self, token: Token, direction: Direction) -> Option<Readiness> {
+        self.source(token)?.take_event(direction)
     }
 
-    /// Seats a waiter, and numbers it if it has no number. `waker` then holds the one it had before; it is left
-    /// alone if an event has come or the source is gone.
+    /// Takes the event that an operation may go by. If there is none, seats its waiter, which gets a number if it
+    /// has none. `waiter` then holds the one that had the seat before; it is left alone if there was an event or
+    /// the source is gone.
     #[inline]
-    pub(crate) fn seat(
+    pub(crate) fn ask(
         &mut self,
         token: Token,
         direction: Direction,
         id: &mut WaiterId,
-        waker: &mut Option<Waker>,
+        waiter: &mut Option<Waiter>,
     ) -> Standing {
         let last_waiter = self.last_waiter;
         let Some(source) = self.source(token) else { return Standing::Gone };
@@ -319,18 +306,17 @@ impl Table {
         if id.is_none() {
             *id = WaiterId(last_waiter + 1);
         } else if let Some(seated) = source.waiter(direction, *id) {
-            if let Some(waker) = waker {
-                std::mem::swap(seated, waker);
+            if let Some(waiter) = waiter {
+                std::mem::swap(seated, waiter);
             }
             return Standing::Waiting;
         }
         let (seat, seated) = source.seat(direction);
         if seat.is_none() {
-            *seat = waker.take();
+            *seat = waiter.take();
             *seated = *id;
-        } else if let Some(waker) = waker.take() {
-            let crowd = source.crowd.get_or_insert_default();
-            crowd.waiters.push(Waiter { id: *id, direction, waker });
+        } else if let Some(waiter) = waiter.take() {
+            source.crowd.get_or_insert_default().seats.push(Seat { id: *id, direction, waiter });
         }
         self.last_waiter = last_waiter.max(id.0);
         self.waiting += 1;
@@ -344,22 +330,22 @@ impl Table {
     }
 
     /// Removes a waiter, if it is still there.
-    pub(crate) fn unseat(&mut self, token: Token, direction: Direction, id: WaiterId) -> Option<Waker> {
+    pub(crate) fn unseat(&mut self, token: Token, direction: Direction, id: WaiterId) -> Option<Waiter> {
         let source = self.source(token)?;
         let (seat, seated) = source.seat(direction);
-        let waker = if *seated == id && seat.is_some() {
+        let waiter = if *seated == id && seat.is_some() {
             seat.take()
         } else {
             let crowd = source.crowd.as_mut()?;
-            let place = crowd.waiters.iter().position(|w| w.id == id && w.direction == direction)?;
-            let waiter = crowd.waiters.remove(place);
-            if crowd.waiters.is_empty() {
+            let place = crowd.seats.iter().position(|seat| seat.id == id && seat.direction == direction)?;
+            let seat = crowd.seats.remove(place);
+            if crowd.seats.is_empty() {
                 source.crowd = None;
             }
-            Some(waiter.waker)
+            Some(seat.waiter)
         };
-        self.waiting -= usize::from(waker.is_some());
-        waker
+        self.waiting -= usize::from(waiter.is_some());
+        waiter
     }
 
     /// What is waited for, for a selector that has to be asked anew after each event.
@@ -367,7 +353,7 @@ impl Table {
     pub(crate) fn awaited(&mut self, token: Token) -> Option<mio::Interest> {
         let source = self.source(token)?;
         let crowd = |direction| {
-            source.crowd.iter().flat_map(|crowd| &crowd.waiters).any(move |w| w.direction == direction)
+            source.crowd.iter().flat_map(|crowd| &crowd.seats).any(move |seat| seat.direction == direction)
         };
         let reading = source.reader.is_some() || crowd(Direction::Read);
         let writing = source.writer.is_some() || crowd(Direction::Write);

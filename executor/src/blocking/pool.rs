@@ -102,8 +102,8 @@ struct Shared {
     state: Mutex<State>,
     /// Notified when a job was queued, and when the pool is closed. Free threads wait here.
     work: Condvar,
-    /// Once the pool is closed, notified when a job is finished and when a thread leaves. `shutdown` waits here.
-    progress: Condvar,
+    /// Notified when a thread leaves, once the pool is closed. `shutdown` waits here.
+    exit: Condvar,
 }
 
 #[derive(Default)]
@@ -122,8 +122,8 @@ struct State {
 
 impl Pool {
     pub(crate) fn with(config: Config) -> Self {
-        let (state, work, progress) = (Mutex::new(State::default()), Condvar::new(), Condvar::new());
-        Self { shared: Arc::new(Shared { config, state, work, progress }) }
+        let (state, work, exit) = (Mutex::new(State::default()), Condvar::new(), Condvar::new());
+        Self { shared: Arc::new(Shared { config, state, work, exit }) }
     }
 
     /// Queues `job`, for a free thread if there is one and else, within the limit, for a new one. Never waits for
@@ -185,23 +185,24 @@ impl Pool {
     /// All other threads have ended, destructors of thread-locals included, when this returns. May be called
     /// again, to wait on.
     pub(crate) fn shutdown(&self, limit: Option<Duration>) -> usize {
-        let Shared { state, work, progress, .. } = &*self.shared;
+        let shared = &*self.shared;
         let queue = {
-            let mut state = lock(state);
+            let mut state = lock(&shared.state);
             state.closed = true;
             mem::take(&mut state.queue)
         };
-        work.notify_all();
+        shared.work.notify_all();
         for job in queue {
             isolate(|| drop(job)); // one by one: a drop that panics must not keep the others' awaiters waiting
         }
 
-        let shared = &*self.shared;
-        let guard = shared.wait_while(progress, lock(state), limit, |state| state.running > 0);
+        let state = lock(&shared.state);
+        let state = shared.wait_while(&shared.exit, state, limit, |state| state.running > 0);
         // Free threads run nothing of the user's; they need no limit to find the pool closed and leave.
-        let mut guard = shared.wait_while(progress, guard, None, |state| state.threads.len() > state.running);
-        let (running, left) = (guard.running, guard.left.take());
-        drop(guard);
+        let has_free = |state: &State| state.threads.len() > state.running;
+        let mut state = shared.wait_while(&shared.exit, state, None, has_free);
+        let (running, left) = (state.running, state.left.take());
+        drop(state);
         join(left);
         running
     }
@@ -232,7 +233,7 @@ impl Shared {
         let closed = state.closed;
         drop(state);
         if closed {
-            self.progress.notify_all();
+            self.exit.notify_all();
         }
         join(predecessor);
     }
@@ -241,9 +242,6 @@ impl Shared {
     fn finish_job(&self) -> MutexGuard<'_, State> {
         let mut state = lock(&self.state);
         state.running -= 1;
-        if state.closed {
-            self.progress.notify_all();
-        }
         if state.outstanding() > 0 || !mem::take(&mut state.watched) {
             return state;
         }

@@ -312,29 +312,45 @@ fn shutdown_with_a_limit_counts_those_that_still_run() {
 
 #[test]
 fn when_shutdown_returns_the_threads_have_ended_completely() {
-    struct SlowEnd(Arc<AtomicUsize>);
+    /// Ends slowly, and tells when it begins to and when it has.
+    struct SlowEnd(Sender<()>, Arc<AtomicUsize>);
     impl Drop for SlowEnd {
         fn drop(&mut self) {
-            (0..1_000).for_each(|_| thread::yield_now());
-            self.0.fetch_add(1, Ordering::Relaxed);
+            let _ = self.0.send(());
+            (0..10_000).for_each(|_| thread::yield_now());
+            self.1.fetch_add(1, Ordering::Relaxed);
         }
     }
     thread_local!(static AT_END: RefCell<Option<SlowEnd>> = const { RefCell::new(None) });
 
-    let ended = Arc::new(AtomicUsize::new(0));
-    let pool = Pool::with(at_most(10));
-    let all_here = Arc::new(Barrier::new(10)); // ten threads, a job on each
-    for _ in 0..10 {
-        let (at_end, all_here) = (SlowEnd(Arc::clone(&ended)), Arc::clone(&all_here));
+    let (bell, rings) = bell();
+    let pool = Pool::with(Config { bell, ..at_most(10) });
+    let (held, ended) = ([Held::start(&pool), Held::start(&pool)], Arc::new(AtomicUsize::new(0)));
+    held.into_iter().for_each(Held::release);
+    quiet(&pool, &rings); // two threads
+
+    let all_here = Arc::new(Barrier::new(3)); // a job on each, and this thread
+    let (tell_end, ends) = channel();
+    let (release, released) = channel::<()>();
+    let mut wait = Some(released);
+    for _ in 0..2 {
+        let (at_end, all_here) = (SlowEnd(tell_end.clone(), Arc::clone(&ended)), Arc::clone(&all_here));
+        let wait = wait.take();
         let job = move || {
             AT_END.set(Some(at_end));
             all_here.wait();
+            let _ = wait.map(|released| released.recv());
         };
         pool.submit(Box::new(job)).unwrap();
     }
-    Held::start(&pool).release(); // first come, first served: all ten have started
+    all_here.wait();
+    let releaser = thread::Builder::new().spawn(move || {
+        ends.recv().unwrap(); // the free thread has left and is at its slow end,
+        drop(release); // before the other leaves and becomes the one that `shutdown` joins
+    });
     assert_eq!(pool.shutdown(None), 0);
-    assert_eq!(ended.load(Ordering::Relaxed), 10);
+    assert_eq!(ended.load(Ordering::Relaxed), 2);
+    releaser.unwrap().join().unwrap();
 }
 
 #[test]
@@ -433,15 +449,15 @@ fn a_job_of_a_closed_pool_leaves_its_handle_to_the_end_of_the_runtime() {
     assert_eq!(pool.shutdown(None), 0);
     let executor = Executor::builder().build();
     let (job, fate) = witness();
-    let handle = executor.block_on(async {
-        let handle = spawn_on(&pool, job, Location::caller());
+    let mut left = None;
+    executor.block_on(async {
+        let handle = left.insert(spawn_on(&pool, job, Location::caller()));
         yield_now().await;
         assert!(!handle.is_finished());
-        handle
     });
     assert!(fate.recv().is_err());
     drop(executor);
-    let waited = pin!(handle).poll(&mut Context::from_waker(Waker::noop()));
+    let waited = pin!(left.unwrap()).poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(waited, Poll::Ready(Err(error)) if error.is_cancelled()));
 }
 

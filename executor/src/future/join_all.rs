@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// Children polled in one turn of the task, each with a budget of its own; as many as tasks are between two
@@ -105,22 +105,25 @@ impl<F: Future> JoinAll<F> {
         *key = Some(own);
         core.refill_budget();
         if let Poll::Ready(output) = future.poll(&mut Context::from_waker(&waker::waker(own))) {
-            child.set(Child::Done { output: Some(output) });
+            // Before the future is dropped, as that may panic.
+            *key = None;
             self.left -= 1;
             if let Some(unneeded) = self.spare.replace(own) {
                 core.slots().vacate(unneeded);
             }
+            child.set(Child::Done { output: Some(output) });
         }
     }
 
-    /// Polls what woke, and what was never polled, up to a turn's worth.
+    /// Polls what was never polled, then what woke, up to a turn's worth. In this order, or children that always
+    /// wake themselves would keep the last ones from ever beginning.
     fn poll_some(&mut self, core: &Core, group: u32) {
         for _ in 0..MAX_POLLS {
-            let index = if let Some(woken) = self.batch.pop() {
-                woken
-            } else if self.unpolled < self.children.len() {
+            let index = if self.unpolled < self.children.len() {
                 self.unpolled += 1;
                 (self.unpolled - 1) as u32
+            } else if let Some(woken) = self.batch.pop() {
+                woken
             } else {
                 break;
             };
@@ -153,15 +156,23 @@ impl<F: Future> Future for JoinAll<F> {
                 runtime == core.id(),
                 "a join_all that was polled in one runtime cannot go on in another: await it where it began"
             );
+            // One unit of the caller's budget, as the children have budgets of their own: without it a task that
+            // joins ready children in a loop would never give way.
+            ready!(current::poll_budget(context));
+            let budget = core.budget();
+            // First, as cloning a foreign waker may wake a child: until the parent is set that tells nobody.
+            core.set_parent(group, context.waker());
             if this.batch.is_empty() {
                 core.take_woken(group, &mut this.batch);
             }
-            core.set_parent(group, context.waker());
             this.poll_some(core, group);
+            core.set_budget(budget);
             if this.left == 0 {
                 return Poll::Ready(this.outputs());
             }
-            if !this.batch.is_empty() || this.unpolled < this.children.len() {
+            // Those that woke since the batch was taken have used up the parent's waker: it is this poll that
+            // they have brought about.
+            if !this.batch.is_empty() || this.unpolled < this.children.len() || core.has_woken(group) {
                 context.waker().wake_by_ref();
             }
             Poll::Pending

@@ -189,7 +189,7 @@ where
 }
 
 /// Drops a value of the user's; a panic in its `Drop` has been reported by the panic hook and ends here.
-fn drop_quietly<T>(value: T) {
+pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         discard(payload);
     }
@@ -578,16 +578,24 @@ impl<T: 'static> Joined<T> {
         assert!(task.has(State::OUTPUT), "on_done on a JoinHandle that has given its output already");
         // SAFETY: OUTPUT is set.
         let output = unsafe { (task.header().vtable.output)(task) };
-        // SAFETY: we are borrowed, so nobody takes the output before the callback returns.
-        callback(unsafe { output.as_ref() });
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: we are borrowed, so nobody takes the output before the callback returns.
+            callback(unsafe { output.as_ref() });
+        }));
+        if let Err(payload) = called {
+            discard(payload);
+        }
     }
 }
 
 impl<T> Drop for Joined<T> {
     fn drop(&mut self) {
+        // Nobody waits any more. Dropped last, as it may be foreign code.
+        let joiner = self.task.header().joiner.take();
         self.task.clear(State::HANDLE);
         self.task.drop_output();
         self.task.release();
+        drop(joiner);
     }
 }
 

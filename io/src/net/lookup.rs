@@ -1,8 +1,14 @@
 //! Names to addresses, by the system's resolver, which blocks and so runs on the pool for blocking calls.
 
 use super::addr::{ToSocketAddrs, sealed::Query};
-use runtime_executor::spawn_blocking;
-use std::{io, net::SocketAddr, vec};
+use crate::handle_error::HandleError;
+use runtime_executor::{current, spawn_blocking};
+use runtime_sync::shared::oneshot;
+use std::{
+    io,
+    net::{self, SocketAddr},
+    vec,
+};
 
 /// Looks up the addresses that `host` names, in the order the system prefers. At least one, or an error.
 ///
@@ -30,12 +36,21 @@ pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Addresses> {
     }
 }
 
+/// Not through the handle of the job: it stays on this thread, while this future may be sent.
 async fn ask_system(host: String, port: u16) -> io::Result<Addresses> {
-    let job = spawn_blocking(move || {
-        let found = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
-        (found, host)
-    });
-    let (found, host) = job.await.map_err(io::Error::other)?;
+    if !current::is_entered() {
+        return Err(HandleError::NoRuntime.into());
+    }
+    let (answer, answered) = oneshot::channel();
+    let name = host.clone();
+    let job = move || {
+        // Nobody waits any more: spare the thread the wait.
+        if !answer.is_closed() {
+            let _ = answer.send(net::ToSocketAddrs::to_socket_addrs(&(name.as_str(), port)));
+        }
+    };
+    spawn_blocking(job).detach();
+    let found = answered.await.map_err(|_| io::Error::other("the runtime ended before the look-up"))?;
     let found = found.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot look up the address of {host:?}: {error}"))
     })?;

@@ -1,2 +1,129 @@
-//! System calls the stories need and no safe crate offers.
+//! System calls that the stories need and no safe crate offers.
 #![allow(unsafe_code, reason = "tests provoke what safe code cannot")]
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// Lowers or raises how many descriptors this process may open; gives what it was.
+pub(crate) fn limit_descriptors(limit: u64) -> u64 {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: it writes the struct it is given.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) }, 0);
+    let before = limits.rlim_cur;
+    limits.rlim_cur = limit.min(limits.rlim_max);
+    // SAFETY: it reads the struct it is given.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limits) }, 0);
+    before
+}
+
+/// The number that the next descriptor will get.
+pub(crate) fn next_descriptor() -> RawFd {
+    let probe = std::fs::File::open("/dev/null").unwrap();
+    probe.as_raw_fd()
+}
+
+/// A descriptor that is not open.
+pub(crate) fn closed_descriptor() -> BorrowedFd<'static> {
+    // SAFETY: it is a lie, and what is done about it is the story. No process may open as many.
+    unsafe { BorrowedFd::borrow_raw(i32::MAX - 7) }
+}
+
+/// A pipe that keeps every write apart, as a packet.
+#[cfg(target_os = "linux")]
+pub(crate) fn packet_pipe() -> (OwnedFd, OwnedFd) {
+    let mut ends = [0; 2];
+    // SAFETY: it writes the two numbers.
+    assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_DIRECT | libc::O_CLOEXEC) }, 0);
+    // SAFETY: the call has opened both for us.
+    unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) }
+}
+
+/// Sends bytes with a descriptor beside them (`SCM_RIGHTS`).
+#[cfg(target_os = "linux")]
+pub(crate) fn send_with_descriptor(socket: BorrowedFd<'_>, bytes: &[u8], passenger: BorrowedFd<'_>) {
+    #[repr(C, align(8))]
+    struct Control([u8; 64]);
+    let mut control = Control([0; 64]);
+    let mut slice = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all zeroes is a message without anything.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut slice;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    let size = u32::try_from(size_of::<RawFd>()).unwrap();
+    // SAFETY: it only computes.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(size) } as usize;
+    // SAFETY: the message has room for a header.
+    let header = unsafe { &mut *libc::CMSG_FIRSTHDR(&raw const message) };
+    header.cmsg_level = libc::SOL_SOCKET;
+    header.cmsg_type = libc::SCM_RIGHTS;
+    // SAFETY: it only computes.
+    header.cmsg_len = unsafe { libc::CMSG_LEN(size) } as usize;
+    // SAFETY: it only computes; the room was counted for this.
+    let place = unsafe { libc::CMSG_DATA(header) };
+    // SAFETY: as above; the place may be unaligned.
+    unsafe { place.cast::<RawFd>().write_unaligned(passenger.as_raw_fd()) };
+    // SAFETY: everything the message points to is alive.
+    let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, 0) };
+    assert_eq!(sent, bytes.len().cast_signed(), "{}", io::Error::last_os_error());
+}
+
+/// Gives SIGPIPE back the deadly meaning that Rust programs take from it at the start.
+pub(crate) fn make_sigpipe_deadly() {
+    // SAFETY: no handler of ours is involved.
+    assert_ne!(unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) }, libc::SIG_ERR);
+}
+
+static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many signals of [`catch_sigusr1`] have come.
+pub(crate) fn interruptions() -> usize {
+    INTERRUPTIONS.load(Ordering::Relaxed)
+}
+
+/// Has SIGUSR1 interrupt system calls, and not restart them.
+pub(crate) fn catch_sigusr1() {
+    extern "C" fn count(_: libc::c_int) {
+        INTERRUPTIONS.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: all zeroes is an action without flags.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = count as *const () as usize;
+    // SAFETY: the handler touches one atomic.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) }, 0);
+}
+
+/// Names this thread for [`interrupt`].
+pub(crate) fn this_thread() -> libc::pthread_t {
+    // SAFETY: it takes nothing.
+    unsafe { libc::pthread_self() }
+}
+
+/// Sends SIGUSR1 to a thread that is alive.
+pub(crate) fn interrupt(thread: libc::pthread_t) {
+    // SAFETY: the caller joins itself before that thread ends.
+    unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+}
+
+/// Runs `child` in a forked process, which ends with the status that it returns; gives that status.
+pub(crate) fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child does not return into the test harness.
+    match unsafe { libc::fork() } {
+        0 => {
+            let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(101);
+            // SAFETY: it ends the process.
+            unsafe { libc::_exit(status) }
+        }
+        pid => {
+            assert!(pid > 0, "{}", io::Error::last_os_error());
+            let mut status = 0;
+            // SAFETY: it writes the status.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            assert!(libc::WIFEXITED(status), "the child died: {status:x}");
+            libc::WEXITSTATUS(status)
+        }
+    }
+}

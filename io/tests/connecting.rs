@@ -1,0 +1,125 @@
+//! Stories of connecting. They count descriptors, so they take turns.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use futures_lite::future::poll_once;
+use runtime_io::net::{TcpListener, TcpSocket, TcpStream};
+use std::{
+    io::ErrorKind,
+    net::{self, SocketAddr},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use support::{open_descriptors, run, run_with};
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A listener whose queue is full: the kernel leaves further connections waiting.
+struct Busy {
+    address: SocketAddr,
+    _listener: net::TcpListener,
+    _queued: Vec<net::TcpStream>,
+}
+
+fn busy() -> Busy {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.listen(0).unwrap();
+    let listener = net::TcpListener::from(socket);
+    let address = listener.local_addr().unwrap();
+    // A queue of length 0 takes one.
+    let queued = vec![net::TcpStream::connect(address).unwrap()];
+    Busy { address, _listener: listener, _queued: queued }
+}
+
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn a_refusal_names_the_address() {
+    let _alone = alone();
+    run(async {
+        let address = nobody();
+        let before = open_descriptors();
+        let error = TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn addresses_are_tried_in_turn() {
+    let _alone = alone();
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(&[nobody(), there, nobody()][..]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), there);
+
+        let last = nobody();
+        let error = TcpStream::connect(&[nobody(), last][..]).await.unwrap_err();
+        assert!(error.to_string().contains(&last.to_string()), "{error}");
+        let none: &[SocketAddr] = &[];
+        assert_eq!(TcpStream::connect(none).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn a_connect_that_is_dropped_closes_its_socket() {
+    let _alone = alone();
+    let busy = busy();
+    run_with(|reactor| async move {
+        let before = open_descriptors();
+        let mut connecting = Box::pin(TcpStream::connect(busy.address));
+        assert!(poll_once(&mut connecting).await.is_none());
+        assert_eq!((reactor.registered(), open_descriptors()), (1, before + 1));
+        drop(connecting);
+        assert_eq!((reactor.registered(), open_descriptors()), (0, before));
+    });
+}
+
+#[test]
+fn a_connect_that_takes_too_long_is_given_up() {
+    let _alone = alone();
+    let busy = busy();
+    run_with(|reactor| async move {
+        let before = open_descriptors();
+        let error = TcpStream::connect_timeout(busy.address, Duration::from_millis(30)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!((reactor.registered(), open_descriptors()), (0, before));
+    });
+}
+
+#[test]
+fn a_cancelled_accept_closes_nothing_but_itself() {
+    let _alone = alone();
+    run_with(|reactor| async move {
+        let before = open_descriptors();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for _ in 0..3 {
+            assert!(poll_once(Box::pin(listener.accept())).await.is_none());
+        }
+        drop(listener);
+        assert_eq!((reactor.registered(), open_descriptors()), (0, before));
+    });
+}
+
+#[test]
+fn a_bound_socket_connects_from_its_address() {
+    let _alone = alone();
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let from = socket.local_addr().unwrap();
+        let _stream = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+        assert_eq!(listener.accept().await.unwrap().1, from);
+    });
+}

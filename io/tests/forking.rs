@@ -1,0 +1,43 @@
+//! The story of a runtime carried across `fork`. It forks, so it is alone in its process.
+#![cfg(all(unix, not(miri)))]
+
+mod support;
+
+use futures_lite::future::poll_once;
+use runtime_executor::Park;
+use runtime_io::HandleError;
+use std::{io::Write, time::Duration};
+use support::{pair_with_std, run, run_with, sys::in_forked_child};
+
+#[test]
+fn a_child_cannot_use_its_parents_runtime_nor_hurt_it() {
+    run_with(|reactor| async move {
+        let (ours, mut theirs) = pair_with_std().await;
+        assert!(poll_once(ours.read(&mut [0; 8])).await.is_none());
+        let (other, _peer) = pair_with_std().await;
+        let mut carried = Some(ours);
+        let status = in_forked_child(|| {
+            let refused = reactor.park(Some(Duration::ZERO)).unwrap_err();
+            if refused.downcast::<HandleError>().unwrap() != HandleError::Forked {
+                return 1;
+            }
+            // A registration would go to the parent's selector, and so would a deregistration.
+            let unregistered = futures_lite::future::block_on(poll_once(other.readable()));
+            if !matches!(unregistered, Some(Err(_))) {
+                return 2;
+            }
+            drop(carried.take());
+            // A runtime of its own works, in a thread of its own since this one is inside the parent's.
+            let own = std::thread::Builder::new().spawn(|| run(async { pair_with_std().await.0.ttl().unwrap() }));
+            if own.unwrap().join().unwrap() == 0 {
+                return 3;
+            }
+            0
+        });
+        assert_eq!(status, 0);
+        let ours = carried.take().expect("the child has dropped its own copy only");
+        theirs.write_all(b"still heard").unwrap();
+        let mut buf = [0; 16];
+        assert_eq!(ours.read(&mut buf).await.unwrap(), 11);
+    });
+}

@@ -1,0 +1,144 @@
+//! Stories of a process without descriptors left. They lower the limit of the whole process, so they take turns.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use runtime_executor::{Executor, Park, spawn, time::{Clock, Instant, sleep}};
+use runtime_io::{AsyncFd, Reactor, net::TcpListener};
+use std::{
+    fs::File,
+    net,
+    rc::Rc,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use support::sys::{limit_descriptors, next_descriptor};
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells a story in virtual time, which passes only while nothing is ready.
+fn run_paused<F: Future>(story: impl FnOnce(Rc<Reactor>) -> F) -> F::Output {
+    let reactor = Reactor::new().unwrap();
+    let executor = Executor::builder()
+        .park(reactor.clone())
+        .extension(reactor.clone())
+        .clock(Clock::paused())
+        .build();
+    executor.block_on(story(reactor))
+}
+
+/// A listener with connections in its queue, as the standard library makes them.
+fn crowded(count: usize) -> (TcpListener, Vec<net::TcpStream>) {
+    let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let clients = (0..count).map(|_| net::TcpStream::connect(address).unwrap()).collect();
+    (TcpListener::from_std(listener).unwrap(), clients)
+}
+
+/// Puts the limit back.
+struct Limit(u64);
+
+impl Limit {
+    /// Lets nothing more be opened.
+    fn here() -> Self {
+        Self(limit_descriptors(u64::try_from(next_descriptor()).unwrap()))
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        limit_descriptors(self.0);
+    }
+}
+
+#[test]
+fn all_that_queued_are_served_when_descriptors_come_back_without_a_new_connection() {
+    let _alone = alone();
+    let (listener, clients) = crowded(16);
+    run_paused(|reactor| async move {
+        let limit = Limit::here();
+        let acceptor = spawn(async move {
+            let mut accepted = Vec::new();
+            while accepted.len() < 16 {
+                accepted.push(listener.accept().await.unwrap());
+            }
+            Instant::now()
+        });
+        let begun = Instant::now();
+        sleep(Duration::from_millis(250)).await;
+        assert!(!acceptor.is_finished());
+        assert_eq!(reactor.waiters(), 0, "it waits for the clock, not for an event that does not come");
+        drop(limit);
+        // It tries at 100, 200, 300 ms: neither a spin nor a hang.
+        assert_eq!(acceptor.await.unwrap() - begun, Duration::from_millis(300));
+    });
+    drop(clients);
+}
+
+#[test]
+fn closing_a_descriptor_of_ours_lets_the_acceptor_try_at_once() {
+    let _alone = alone();
+    let (listener, _clients) = crowded(2);
+    run_paused(|_| async move {
+        let spare = AsyncFd::new(std::io::pipe().unwrap().0).unwrap();
+        let _limit = Limit::here();
+        let begun = Instant::now();
+        let acceptor = spawn(async move {
+            let first = listener.accept().await.unwrap();
+            (first, Instant::now(), listener)
+        });
+        sleep(Duration::from_millis(30)).await;
+        assert!(!acceptor.is_finished());
+        drop(spare);
+        let (first, at, listener) = acceptor.await.unwrap();
+        assert_eq!(at - begun, Duration::from_millis(30));
+
+        // And so on: a server at its limit serves one for one.
+        let acceptor = spawn(async move { listener.accept().await.unwrap() });
+        sleep(Duration::from_millis(30)).await;
+        assert!(!acceptor.is_finished());
+        drop(first);
+        acceptor.await.unwrap();
+        assert_eq!(Instant::now() - begun, Duration::from_millis(60));
+    });
+}
+
+#[test]
+fn a_starved_accept_that_is_dropped_is_forgotten() {
+    let _alone = alone();
+    let (listener, _clients) = crowded(1);
+    run_paused(|_| async move {
+        let spare = File::open("/dev/null").unwrap();
+        let limit = Limit::here();
+        {
+            let mut accept = Box::pin(listener.accept());
+            assert!(futures_lite::future::poll_once(&mut accept).await.is_none());
+        }
+        drop(spare);
+        let begun = Instant::now();
+        // A new one is not made to wait for the old one's clock.
+        listener.accept().await.unwrap();
+        assert_eq!(Instant::now(), begun);
+        drop(limit);
+    });
+}
+
+#[test]
+fn a_hand_written_acceptor_recovers_too() {
+    let _alone = alone();
+    let (listener, _clients) = crowded(1);
+    run_paused(|_| async move {
+        let limit = Limit::here();
+        let acceptor = spawn(async move {
+            std::future::poll_fn(|cx| listener.poll_accept(cx)).await.unwrap();
+        });
+        sleep(Duration::from_millis(50)).await;
+        drop(limit);
+        let begun = Instant::now();
+        acceptor.await.unwrap();
+        assert_eq!(Instant::now() - begun, Duration::from_millis(50));
+    });
+}

@@ -164,7 +164,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect { made, error } => {
-                write!(f, "{made} connections were made, but not the next: {error}")?;
+                if *made > 0 {
+                    write!(f, "after {made} connections: ")?;
+                }
+                write!(f, "{error}")?;
                 if error.raw_os_error() == Some(EMFILE) {
                     f.write_str("; `ulimit -n` before the start raises the limit")?;
                 }

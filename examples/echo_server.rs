@@ -19,7 +19,7 @@ use runtime::{
 use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
-    env,
+    env, fmt,
     io::{self, Write},
     os::fd::{AsFd, AsRawFd},
     process::ExitCode,
@@ -58,17 +58,21 @@ async fn main() -> ExitCode {
         }
         Ok(Command::Serve { address, stats }) => {
             let Err(error) = serve(&address, stats).await;
-            eprintln!("echo_server: cannot listen on {address}: {error}");
+            complain(format_args!("{error}"));
             ExitCode::FAILURE
         }
         Err(complaint) => {
-            eprintln!("echo_server: {complaint}\nTry `echo_server --help`.");
+            complain(format_args!("{complaint}\nTry `echo_server --help`."));
             ExitCode::from(2)
         }
     }
 }
 
-#[derive(Debug)]
+/// `eprintln!` would panic if nobody listens, and a server has better things to do.
+fn complain(sentence: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "echo_server: {sentence}");
+}
+
 enum Command {
     Help,
     Serve { address: String, stats: bool },
@@ -132,7 +136,7 @@ async fn serve(address: &str, stats: bool) -> io::Result<Infallible> {
                 spawn(Connection::new(stream, Rc::clone(&server)).echo()).detach();
             }
             Err(error) => {
-                eprintln!("echo_server: accept: {error}");
+                complain(format_args!("accept: {error}"));
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -143,10 +147,10 @@ async fn serve(address: &str, stats: bool) -> io::Result<Infallible> {
 /// started the server should know.
 fn warn_if_last(stream: &TcpStream, open: u64) {
     if let Err(error) = stream.as_fd().try_clone_to_owned() {
-        eprintln!(
-            "echo_server: {open} connections are open, and there is no descriptor for another ({error}); \
-             new clients wait until one leaves. `ulimit -n` before the start raises the limit."
-        );
+        complain(format_args!(
+            "{open} connections are open, and there is no descriptor for another ({error}); new clients wait until \
+             one leaves. `ulimit -n` before the start raises the limit."
+        ));
     }
 }
 

@@ -445,8 +445,7 @@ fn the_client_says_that_a_server_is_not_there() {
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let address = stream.local_addr().unwrap();
     let end = client(address, &["-c", "3"]);
-    expect_failure(&end, "0 connections were made, but not the next: ");
-    assert!(end.stderr.contains(&address.to_string()), "{end:?}");
+    expect_failure(&end, &format!("cannot connect to {address}: "));
 }
 
 #[test]

@@ -363,6 +363,14 @@ impl Core {
         self.stopping.replace(false)
     }
 
+    /// Forgets requests to stop: the run that they were for is over.
+    pub(crate) fn forget_stops(&self) {
+        self.stopping.set(false);
+        if self.remote.doorbell().has_rung() {
+            self.remote.forget_stops();
+        }
+    }
+
     // The end.
 
     /// Whether the runtime takes no more tasks.

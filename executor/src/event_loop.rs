@@ -42,6 +42,13 @@ pub(crate) struct EventLoop<'a> {
     busy_since: Option<Instant>,
 }
 
+impl Drop for EventLoop<'_> {
+    /// Also when the root future panics.
+    fn drop(&mut self) {
+        self.core.forget_stops();
+    }
+}
+
 impl<'a> EventLoop<'a> {
     pub(crate) fn new(core: &'a Core) -> Self {
         Self { core, wakes: Vec::new(), stride: STRIDE, strides: 0, busy_since: None }
@@ -166,11 +173,12 @@ impl<'a> EventLoop<'a> {
     fn idle_in_virtual_time(&mut self) {
         let core = self.core;
         self.park(Some(Duration::ZERO));
+        // In this order: a job leaves its mail before it counts as ended, so no end is missed in between.
+        let idle_outside =
+            core.park().waiters() == 0 && core.blocking_if_used().is_none_or(|pool| pool.outstanding() == 0);
         if !core.ready().is_empty() || core.remote().doorbell().has_rung() {
             return;
         }
-        let idle_outside =
-            core.park().waiters() == 0 && core.blocking_if_used().is_none_or(|pool| pool.outstanding() == 0);
         if !(core.timers().may_advance(idle_outside) && core.timers().jump_to_next()) {
             self.sleep(None);
         }

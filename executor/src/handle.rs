@@ -82,7 +82,8 @@ impl Handle {
     }
 
     /// Has the running `block_on` return at the end of its turn: `try_block_on` with
-    /// [`Stopped`](crate::Stopped), `block_on` by a panic that says so.
+    /// [`Stopped`](crate::Stopped), `block_on` by a panic that says so. Between two runs it is meant for the next;
+    /// a run that is done within the turn keeps its output.
     pub fn stop(&self) {
         // A runtime that is gone has stopped.
         let _ = self.runtime.send(Call::Stop);

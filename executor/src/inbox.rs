@@ -243,6 +243,11 @@ impl Remote {
         std::mem::take(&mut inbox.calls)
     }
 
+    /// Throws away requests to stop that were not read.
+    pub(crate) fn forget_stops(&self) {
+        lock(&self.inbox).calls.retain(|call| !matches!(call, Call::Stop));
+    }
+
     /// Clears the pending bit of a slot taken from the inbox: later wakes are new ones.
     pub(crate) fn acknowledge(&self, slot: u32) {
         self.slot(slot).pending.swap(false, Ordering::AcqRel);

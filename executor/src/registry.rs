@@ -63,10 +63,12 @@ impl RuntimeId {
         self.0.get()
     }
 
-    /// The opposite of [`to_bits`](RuntimeId::to_bits); `None` for 0. Bits made up name a runtime that is gone.
+    /// The opposite of [`to_bits`](RuntimeId::to_bits); `None` for 0 and other bits that no runtime has. Bits made
+    /// up name a runtime that is gone.
     #[inline]
     pub fn from_bits(bits: u64) -> Option<Self> {
-        NonZeroU64::new(bits).map(Self)
+        // Epoch 0 stands for no runtime, also in the block that such an id would lead to.
+        NonZeroU64::new(bits).map(Self).filter(|id| id.epoch() != 0)
     }
 
     /// Runs `f` soon on that runtime's thread, inside the runtime, between two polls. Any thread may call this;

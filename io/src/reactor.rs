@@ -25,10 +25,11 @@ const BATCH: usize = 1024;
 /// Tells the doorbell apart from every source: no slot and generation reach it.
 const DOORBELL: Token = Token(usize::MAX);
 
-/// Urgent data is asked for where it can be seen: its mark ends reads early (see `Knowledge::came_short`).
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// Urgent data is asked for where it can be seen: its mark ends reads early (see `Knowledge::came_short`). Miri
+/// knows neither it nor the flag.
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
 pub(crate) const READ_INTEREST: Interest = Interest::READABLE.add(Interest::PRIORITY);
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(any(miri, not(any(target_os = "linux", target_os = "android"))))]
 pub(crate) const READ_INTEREST: Interest = Interest::READABLE;
 
 /// Waits for descriptors on behalf of one runtime: epoll on Linux, kqueue on macOS and the BSDs.
@@ -131,6 +132,8 @@ impl Reactor {
     /// change later.
     pub(crate) fn register(&self, fd: BorrowedFd<'_>) -> io::Result<Token> {
         self.refuse_after_fork()?;
+        #[cfg(mio_unsupported_force_poll_poll)]
+        sys::descriptor::check_open(fd)?;
         let runtime = RuntimeId::current().map_or(0, RuntimeId::to_bits);
         if self.runtime.replace(runtime) != runtime {
             elsewhere::publish(runtime, &self.registry);

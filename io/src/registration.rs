@@ -187,17 +187,32 @@ impl Registration {
         waiter: &mut WaiterId,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.knowledge().awaits(direction) {
+        if !self.knowledge().awaits(direction) {
+            if !self.is_usable_here() {
+                return Poll::Ready(Err(self.refusal()));
+            }
+        } else if waiter.is_none() || !self.take_event(direction) {
+            // Who has not waited before will nearly always have to now; who has comes because of an event.
             match self.ask(fd(), direction, waiter, context) {
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
                 Err(error) => return Poll::Ready(Err(error)),
             }
-        } else if !self.is_usable_here() {
-            return Poll::Ready(Err(self.refusal()));
         }
         // Not before the wait: a task that waits for a thousand sockets at once must get round to all of them.
         current::poll_budget(context).map(Ok)
+    }
+
+    /// Takes the event of a direction, if there is one that this thread can see.
+    #[inline]
+    fn take_event(&self, direction: Direction) -> bool {
+        let (runtime, token) = (self.runtime.load(Relaxed), self.token());
+        let event = current::with_extension(|reactor: &Rc<Reactor>| {
+            if reactor.runtime() == runtime { reactor.take_event(token, direction) } else { None }
+        });
+        let Some(event) = event.flatten() else { return false };
+        self.set_knowledge(self.knowledge().learn(direction, event));
+        !self.closed.load(Relaxed)
     }
 
     /// Ready when an event has said that the direction is ready, and no operation has found it exhausted since.
@@ -227,11 +242,8 @@ impl Registration {
         if self.closed.load(Relaxed) || (registered && !self.is_usable_here()) {
             return Err(self.refusal());
         }
-        if self.knowledge().awaits(direction) {
-            let token = self.token();
-            let event = self.with_reactor(|reactor| reactor.take_event(token, direction))?;
-            let Some(event) = event else { return Err(io::ErrorKind::WouldBlock.into()) };
-            self.set_knowledge(self.knowledge().learn(direction, event));
+        if self.knowledge().awaits(direction) && !self.take_event(direction) {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
         loop {
             match op() {

@@ -10,6 +10,8 @@ mod pool;
 #[cfg(all(test, loom))]
 mod loom_models;
 #[cfg(all(test, not(loom)))]
+mod refusal_tests;
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub(crate) use pool::Pool;

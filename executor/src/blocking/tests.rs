@@ -3,22 +3,17 @@
 //! No test waits for time to pass. What a thread has done is learned from the job, from the bell (rung when nothing
 //! is outstanding any more, if asked for) or from a thread-local's destructor (run when the thread ends).
 
-use super::{
-    pool::{Config, Job, Pool, Reason},
-    spawn_on,
-};
-use crate::{Executor, task::yield_now};
+use super::pool::{Config, Job, Pool, Reason};
 use std::{
     cell::{Cell, RefCell},
     io,
-    panic::{Location, resume_unwind},
-    pin::pin,
+    panic::resume_unwind,
     sync::{
         Arc, Barrier,
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Wake, Waker},
     thread,
     time::Duration,
 };
@@ -26,7 +21,7 @@ use std::{
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// One thread at most, which stays.
-fn one() -> Config {
+pub(super) fn one() -> Config {
     at_most(1)
 }
 
@@ -84,7 +79,7 @@ impl Held {
 }
 
 /// A job, and a channel that closes when it is dropped; it says so before if the job ran.
-fn witness() -> (Job, Receiver<&'static str>) {
+pub(super) fn witness() -> (Job, Receiver<&'static str>) {
     let (tell, told) = channel();
     (Box::new(move || tell.send("ran").unwrap()), told)
 }
@@ -113,7 +108,9 @@ fn it_grows_only_when_no_thread_is_free() {
     let held: Vec<_> = (0..3).map(|_| Held::start(&pool)).collect();
     assert_eq!(text(&pool), "Pool { threads: 3, queued: 0, running: 3, closed: false }");
     drop(held);
-    assert_eq!(pool.shutdown(None), 0);
+    quiet(&pool, &rings);
+    Held::start(&pool).release();
+    assert_eq!(pool.shutdown(None), 0, "the threads that wait for work were all told");
     assert_eq!(text(&pool), "Pool { threads: 0, queued: 0, running: 0, closed: true }");
 }
 
@@ -184,10 +181,15 @@ fn the_bell_rings_only_for_those_who_saw_jobs_outstanding() {
     let (bell, rings) = bell();
     let pool = Pool::with(Config { bell, ..one() });
     Held::start(&pool).release();
+    let held = Held::start(&pool);
+    assert!(rings.try_recv().is_err(), "nobody asked");
+    assert_eq!(pool.outstanding(), 1);
+    held.release();
+    rings.recv().unwrap();
     Held::start(&pool).release();
     assert_eq!(pool.shutdown(None), 0);
     assert_eq!(pool.outstanding(), 0);
-    assert!(rings.try_recv().is_err());
+    assert!(rings.try_recv().is_err(), "nobody asked again");
 }
 
 #[test]
@@ -298,9 +300,9 @@ fn shutdown_drops_what_is_queued_and_waits_for_what_runs() {
 #[test]
 fn shutdown_with_a_limit_counts_those_that_still_run() {
     let (bell, rings) = bell();
-    let pool = Pool::with(Config { bell, ..at_most(10) });
-    (0..3).map(|_| Held::start(&pool)).collect::<Vec<_>>().into_iter().for_each(Held::release);
-    quiet(&pool, &rings); // three free threads
+    let pool = Pool::with(Config { bell, ..at_most(40) });
+    (0..40).map(|_| Held::start(&pool)).collect::<Vec<_>>().into_iter().for_each(Held::release);
+    quiet(&pool, &rings); // forty free threads
     let (first, second) = (Held::start(&pool), Held::start(&pool));
     assert_eq!(pool.shutdown(Some(Duration::ZERO)), 2);
     assert_eq!(text(&pool), "Pool { threads: 2, queued: 0, running: 2, closed: true }");
@@ -332,24 +334,25 @@ fn when_shutdown_returns_the_threads_have_ended_completely() {
     let all_here = Arc::new(Barrier::new(3)); // a job on each, and this thread
     let (tell_end, ends) = channel();
     let (release, released) = channel::<()>();
-    let mut wait = Some(released);
-    for _ in 0..2 {
-        let (at_end, all_here) = (SlowEnd(tell_end.clone(), Arc::clone(&ended)), Arc::clone(&all_here));
-        let wait = wait.take();
-        let job = move || {
-            AT_END.set(Some(at_end));
-            all_here.wait();
-            let _ = wait.map(|released| released.recv());
-        };
-        pool.submit(Box::new(job)).unwrap();
-    }
+    let (at_end, here) = (SlowEnd(tell_end, Arc::clone(&ended)), Arc::clone(&all_here));
+    let slow = move || {
+        AT_END.set(Some(at_end));
+        here.wait();
+    };
+    let here = Arc::clone(&all_here);
+    let last = move || {
+        here.wait();
+        let _ = released.recv();
+    };
+    pool.submit(Box::new(slow)).unwrap();
+    pool.submit(Box::new(last)).unwrap();
     all_here.wait();
     let releaser = thread::Builder::new().spawn(move || {
-        ends.recv().unwrap(); // the free thread has left and is at its slow end,
-        drop(release); // before the other leaves and becomes the one that `shutdown` joins
+        ends.recv().unwrap(); // the first has left and is at its slow end,
+        drop(release); // then the other leaves and becomes the one that `shutdown` joins
     });
     assert_eq!(pool.shutdown(None), 0);
-    assert_eq!(ended.load(Ordering::Relaxed), 2);
+    assert_eq!(ended.load(Ordering::Relaxed), 1);
     releaser.unwrap().join().unwrap();
 }
 
@@ -423,42 +426,6 @@ fn a_system_without_threads_fails_only_the_job_that_no_thread_can_run() {
     held.release();
     assert_eq!(fate.recv(), Ok("ran"), "by the one thread there is");
     assert_eq!(pool.shutdown(None), 0);
-}
-
-#[test]
-fn the_handle_says_why_a_job_was_refused() {
-    let start = |_, _| Err(io::ErrorKind::WouldBlock.into());
-    let pool = Pool::with(Config { start, ..one() });
-    let (job, fate) = witness();
-    Executor::builder().build().block_on(async {
-        let handle = spawn_on(&pool, job, Location::caller());
-        assert!(fate.recv().is_err(), "the closure is dropped at once");
-        let error = handle.await.unwrap_err();
-        assert!(error.is_panic());
-        let text = error.to_string();
-        assert!(
-            text.contains("panicked: spawn_blocking: no thread can be created for blocking jobs"),
-            "{text}"
-        );
-    });
-}
-
-#[test]
-fn a_job_of_a_closed_pool_leaves_its_handle_to_the_end_of_the_runtime() {
-    let pool = Pool::with(one());
-    assert_eq!(pool.shutdown(None), 0);
-    let executor = Executor::builder().build();
-    let (job, fate) = witness();
-    let mut left = None;
-    executor.block_on(async {
-        let handle = left.insert(spawn_on(&pool, job, Location::caller()));
-        yield_now().await;
-        assert!(!handle.is_finished());
-    });
-    assert!(fate.recv().is_err());
-    drop(executor);
-    let waited = pin!(left.unwrap()).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(waited, Poll::Ready(Err(error)) if error.is_cancelled()));
 }
 
 #[test]

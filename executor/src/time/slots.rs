@@ -248,11 +248,6 @@ impl Slots {
         self.search_credit = (self.search_credit + SEARCH_PER_CANCEL).min(SEARCH_MAX);
     }
 
-    /// A number that no `at` in the list is below.
-    pub(super) fn lower_bound(&self, id: u16) -> u64 {
-        self.lists[id as usize].min
-    }
-
     /// The smallest `at` in a list: exact if the list is short or enough cancellations paid for a search, else a lower
     /// bound.
     pub(super) fn minimum(&mut self, id: u16) -> u64 {

@@ -285,14 +285,8 @@ impl Wheel {
     /// Begins to empty the first slot if its time has come; otherwise moves the position up to the reading.
     fn open_slot(&mut self) -> bool {
         let tick = self.now >> TICK_BITS;
-        let ready =
-            self.slots.first_occupied().map(|list| (list, self.start_of(list))).filter(|&(list, start)| {
-                // The slot of this very tick is left alone until one of its timers is due.
-                let is_early =
-                    usize::from(list) < SLOTS && start == tick && self.slots.lower_bound(list) > self.now;
-                start <= tick && !is_early
-            });
-        match ready {
+        let first = self.slots.first_occupied().map(|list| (list, self.start_of(list)));
+        match first.filter(|&(_, start)| start <= tick) {
             Some((list, start)) => {
                 self.position = start;
                 self.moving = Some(list);

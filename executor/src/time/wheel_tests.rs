@@ -339,15 +339,16 @@ fn cancelled_timers_leave_no_memory_behind() {
 #[test]
 fn names_of_cancelled_due_timers_do_not_pile_up() {
     let mut wheel = Wheel::new();
-    // A clock that stands still, one timer that is due now, and one that is about to be, over and over.
-    for _ in 0..10_000 {
-        let now = insert(&mut wheel, When::At(0));
-        let soon = insert(&mut wheel, When::At(1));
-        assert_eq!(fire(&mut wheel, 0), [now]);
-        forget(&mut wheel, &[now, soon]);
+    // A clock that stands still; one timer that is about to be due, and behind it others that come and go.
+    let first = insert(&mut wheel, When::At(1));
+    for i in 0..if cfg!(miri) { 500 } else { 10_000 } {
+        let key = insert(&mut wheel, When::At(2 + i % 3));
+        assert_eq!(fire(&mut wheel, 0), []);
+        forget(&mut wheel, &[key]);
     }
     assert!(wheel.due.len() <= 2 * SLOTS, "{} names", wheel.due.len());
-    assert_eq!((wheel.live(), wheel.next_deadline()), (0, None));
+    assert_eq!((wheel.live(), wheel.next_deadline()), (1, Some(1)));
+    assert_eq!(fire(&mut wheel, 5), [first]);
 }
 
 #[test]
@@ -378,6 +379,7 @@ fn the_earliest_deadline_stays_exact_when_the_earliest_timers_go() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn idle_timeouts_pushed_back_in_turn_cost_no_search_each_and_one_early_look_at_most() {
     let mut wheel = Wheel::new();
     let crowd = 100 * u64::from(SEARCH_FREE);

@@ -22,3 +22,14 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Fails with `EBADF` unless the descriptor is open: poll(2) takes a closed one, and mio hides what it says of it.
+#[cfg(mio_unsupported_force_poll_poll)]
+#[expect(unsafe_code, reason = "fcntl has no safe wrapper in std")]
+pub(crate) fn check_open(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: S1; F_GETFD takes no argument.
+    if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

@@ -9,7 +9,9 @@ use crate::{
     task::{
         self, TaskId,
         blocks::Blocks,
-        raw::{Queued, Root, TaskRef, drop_quietly},
+        error::drop_quietly,
+        joined::Root,
+        raw::{Queued, TaskRef},
         run_queue::RunQueue,
         slots::{Key, Occupant, Slots},
         waker::Waiter,

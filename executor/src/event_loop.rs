@@ -11,11 +11,7 @@
 //! timers fire, at least every 60 polls, and after a millisecond of run time at the next 15th poll. With no source
 //! armed and no timer set there is no system call at all, and the clock is not read.
 
-use crate::{
-    core::Core,
-    task::waker,
-    time::Instant,
-};
+use crate::{core::Core, task::waker, time::Instant};
 use std::{
     pin::Pin,
     task::{Context, Poll},

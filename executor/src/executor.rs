@@ -125,17 +125,16 @@ impl Builder {
             seed: self.seed.unwrap_or_else(random::arbitrary_seed),
             blocking_threads: self.blocking_threads,
         };
-        Executor {
-            core: Rc::new(Core::new(parts)),
-            on_exit: self.on_exit,
-            blocking_limit: Cell::new(None),
-        }
+        Executor { core: Rc::new(Core::new(parts)), on_exit: self.on_exit, blocking_limit: Cell::new(None) }
     }
 }
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("on_exit", &self.on_exit).field("budget", &self.budget).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("on_exit", &self.on_exit)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
     }
 }
 
@@ -199,7 +198,9 @@ impl Executor {
             let mut event_loop = EventLoop::new(&self.core);
             let output = event_loop.run_root(root);
             match output {
-                Some(output) if self.on_exit == OnExit::Cancel || event_loop.run_tasks().is_some() => Ok(output),
+                Some(output) if self.on_exit == OnExit::Cancel || event_loop.run_tasks().is_some() => {
+                    Ok(output)
+                }
                 _ => Err(Stopped),
             }
         };
@@ -248,6 +249,9 @@ impl Drop for Executor {
 
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executor").field("id", &self.core.id()).field("on_exit", &self.on_exit).finish_non_exhaustive()
+        f.debug_struct("Executor")
+            .field("id", &self.core.id())
+            .field("on_exit", &self.on_exit)
+            .finish_non_exhaustive()
     }
 }

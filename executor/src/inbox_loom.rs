@@ -221,7 +221,11 @@ fn a_post_is_refused_or_handed_over() {
         let mut kept = if owner.remote.doorbell().take() { owner.read().1 } else { Vec::new() };
         kept.extend(owner.remote.close());
         let refused = poster.join().unwrap();
-        assert_eq!(dropped.load(Ordering::Relaxed), refused as i32, "refused calls were dropped by the poster");
+        assert_eq!(
+            dropped.load(Ordering::Relaxed),
+            refused as i32,
+            "refused calls were dropped by the poster"
+        );
         assert_eq!(kept.len() + refused, 2);
         assert!(owner.remote.close().is_empty());
     });

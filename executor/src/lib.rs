@@ -29,4 +29,4 @@ pub use inbox::RuntimeGone;
 pub use park::{Park, ThreadPark};
 pub use random::random_u64;
 pub use registry::RuntimeId;
-pub use task::{JoinHandle, spawn, waker::{Waiter, wake_quietly}};
+pub use task::{JoinHandle, spawn, waker::Waiter};

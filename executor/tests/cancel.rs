@@ -268,7 +268,9 @@ fn many_threads_may_cancel_many_tasks_of_a_sleeping_loop() {
         let threads: Vec<_> = (0..4)
             .map(|_| {
                 let cancels = cancels.clone();
-                std::thread::Builder::new().spawn(move || cancels.iter().for_each(CancelHandle::cancel)).unwrap()
+                std::thread::Builder::new()
+                    .spawn(move || cancels.iter().for_each(CancelHandle::cancel))
+                    .unwrap()
             })
             .collect();
         let outcomes = join_all(handles).await;

@@ -205,7 +205,9 @@ fn the_callbacks_of_a_cancelled_task_see_the_cancellation() {
     executor().block_on(async {
         let handle = spawn(pending::<()>());
         let note = log.clone();
-        handle.on_done(move |outcome| note.add(format!("cancelled: {}", outcome.as_ref().unwrap_err().is_cancelled())));
+        handle.on_done(move |outcome| {
+            note.add(format!("cancelled: {}", outcome.as_ref().unwrap_err().is_cancelled()))
+        });
         handle.cancel();
         assert_eq!(log.take(), [""; 0], "not inside the caller's stack");
         handle.await.unwrap_err();
@@ -226,7 +228,10 @@ fn the_value_of_a_detached_task_is_dropped_when_the_task_ends() {
 
 #[test]
 fn a_value_holding_the_handle_of_its_own_task_is_dropped() {
-    struct Loop(#[expect(dead_code, reason = "for its drop")] common::Dropped, Cell<Option<JoinHandle<Rc<Loop>>>>);
+    struct Loop(
+        #[expect(dead_code, reason = "for its drop")] common::Dropped,
+        Cell<Option<JoinHandle<Rc<Loop>>>>,
+    );
     let drops = Drops::default();
     executor().block_on(async {
         let value = Rc::new(Loop(drops.value(), Cell::new(None)));
@@ -319,7 +324,8 @@ fn a_thread_may_block_for_what_it_spawned() {
                 let (handle, give) = (handle.clone(), give.clone());
                 let run = move || {
                     for round in 0..scaled(200, 3) {
-                        let sum = handle.spawn(move || async move { number + round }).blocking_join().unwrap();
+                        let sum =
+                            handle.spawn(move || async move { number + round }).blocking_join().unwrap();
                         assert_eq!(sum, number + round);
                     }
                     let done = handle.spawn(move || async move { give.send(()).unwrap() });
@@ -467,7 +473,11 @@ fn a_stop_that_comes_too_late_for_its_run_does_not_end_the_next() {
             7
         });
         assert_eq!(output, Ok(7), "it was done before the end of the turn");
-        assert_eq!(executor.try_block_on(async { 8 }), Ok(8), "that stop was for the run before ({posted_by})");
+        assert_eq!(
+            executor.try_block_on(async { 8 }),
+            Ok(8),
+            "that stop was for the run before ({posted_by})"
+        );
     }
 }
 

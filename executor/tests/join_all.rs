@@ -155,7 +155,11 @@ fn a_child_woken_many_times_is_polled_once() {
         let waker = crowd.waker(1);
         elsewhere(move || (0..1_000).for_each(|_| waker.wake_by_ref()));
         settle().await;
-        assert!(crowd.polls(1) <= 3, "one for the wakes here, one for those from elsewhere: {}", crowd.polls(1));
+        assert!(
+            crowd.polls(1) <= 3,
+            "one for the wakes here, one for those from elsewhere: {}",
+            crowd.polls(1)
+        );
         assert_eq!(crowd.polls(0) + crowd.polls(2), 2);
         group.cancel_and_wait().await.unwrap_err();
     });
@@ -322,9 +326,10 @@ fn dropped_half_way_it_drops_who_is_left_and_keeps_nothing() {
     let drops = Drops::default();
     executor().block_on(async {
         let crowd = Crowd::of(10);
-        let children = crowd.children().into_iter().map(|mut child| {
-            Guarded::new(drops.value(), move |context| child.as_mut().poll(context))
-        });
+        let children = crowd
+            .children()
+            .into_iter()
+            .map(|mut child| Guarded::new(drops.value(), move |context| child.as_mut().poll(context)));
         let group = spawn(join_all(children));
         settle().await;
         crowd.end(3);
@@ -456,7 +461,8 @@ fn a_child_that_panics_leaves_the_siblings_good_for_whoever_catches_it() {
 fn groups_of_groups_poll_only_the_grandchild_that_woke() {
     executor().block_on(async {
         let crowds: Vec<_> = (0..5).map(|_| Crowd::of(5)).collect();
-        let group = spawn(join_all(crowds.iter().map(|crowd| join_all(crowd.children())).collect::<Vec<_>>()));
+        let group =
+            spawn(join_all(crowds.iter().map(|crowd| join_all(crowd.children())).collect::<Vec<_>>()));
         settle().await;
         crowds[2].wake(3);
         settle().await;

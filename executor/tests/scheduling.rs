@@ -406,7 +406,8 @@ fn mail_is_read_in_the_middle_of_a_long_batch() {
     let tasks = scaled(10_000, 500);
     executor().block_on(async {
         let id = RuntimeId::current().unwrap();
-        let (ran, at) = (Rc::new(Cell::new(0)), std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(usize::MAX)));
+        let (ran, at) =
+            (Rc::new(Cell::new(0)), std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(usize::MAX)));
         for _ in 0..tasks {
             let (ran, at) = (ran.clone(), at.clone());
             spawn(async move {

@@ -102,7 +102,8 @@ fn a_wake_inside_a_drop_at_shutdown_is_nothing() {
         let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
         for _ in 0..3 {
             let (store, user) = (wakers.clone(), wakers.clone());
-            let both = (drops.value(), OnDrop::new(move || user.borrow().iter().for_each(Waker::wake_by_ref)));
+            let both =
+                (drops.value(), OnDrop::new(move || user.borrow().iter().for_each(Waker::wake_by_ref)));
             spawn(Guarded::new(both, move |context| {
                 store.borrow_mut().push(context.waker().clone());
                 Poll::<()>::Pending

@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Counting, FakePark, Guarded, Log, OnDrop, elsewhere, executor, own_waker, pause, poll_once, scaled, until};
+use common::{
+    Counting, FakePark, Guarded, Log, OnDrop, elsewhere, executor, own_waker, pause, poll_once, scaled, until,
+};
 use runtime_executor::{
     Executor, RuntimeId, spawn,
     task::{self, yield_now},
@@ -423,8 +425,13 @@ fn of_many_wakes_while_the_loop_sleeps_only_the_first_rings() {
     let park = FakePark::new();
     let executor = Executor::builder().park(park.clone()).build();
     executor.block_on(async {
-        let wakers: Vec<Waker> =
-            { let mut all = vec![own_waker().await]; for _ in 0..20 { all.push(counted().await.1) } all };
+        let wakers: Vec<Waker> = {
+            let mut all = vec![own_waker().await];
+            for _ in 0..20 {
+                all.push(counted().await.1)
+            }
+            all
+        };
         park.on_park(move |_| elsewhere(|| wakers.iter().for_each(Waker::wake_by_ref)));
         pause().await;
     });

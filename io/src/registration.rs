@@ -72,11 +72,8 @@ impl Knowledge {
     /// For TCP where the system reports urgent data and half-closed connections with its events: a short read
     /// means that nothing is left unless one of them was reported. The queue was then empty at some moment of the
     /// call, and whatever came later makes a new edge.
-    pub(crate) const TCP: Self = if cfg!(any(target_os = "linux", target_os = "android")) {
-        Self(0)
-    } else {
-        Self::OTHER
-    };
+    pub(crate) const TCP: Self =
+        if cfg!(any(target_os = "linux", target_os = "android")) { Self(0) } else { Self::OTHER };
     /// For packets, messages with descriptors, devices: only `EAGAIN` means that nothing is left.
     pub(crate) const OTHER: Self = Self(Self::FULL_READS);
 

@@ -160,6 +160,16 @@ impl Source {
         seats.find(|seat| seat.id == id && seat.direction == direction).map(|seat| &mut seat.waiter)
     }
 
+    /// Whether somebody may wait in a direction: the quick question before `take_waiters`.
+    #[inline]
+    fn has_waiters(&self, direction: Direction) -> bool {
+        let seat = match direction {
+            Direction::Read => &self.reader,
+            Direction::Write => &self.writer,
+        };
+        seat.is_some() || self.crowd.is_some()
+    }
+
     /// Takes all who wait in a direction, first come first; returns how many.
     #[inline]
     fn take_waiters(&mut self, direction: Direction, into: &mut Vec<Waiter>) -> usize {
@@ -168,17 +178,16 @@ impl Source {
             into.push(waiter);
             taken = 1;
         }
-        if self.crowd.is_some() {
-            taken += self.take_crowd(direction, into);
-        }
-        taken
+        if self.crowd.is_none() { taken } else { taken + self.take_crowd(direction, into) }
     }
 
     #[cold]
     fn take_crowd(&mut self, direction: Direction, into: &mut Vec<Waiter>) -> usize {
         let before = into.len();
         if let Some(crowd) = &mut self.crowd {
-            into.extend(crowd.seats.extract_if(.., |seat| seat.direction == direction).map(|seat| seat.waiter));
+            into.extend(
+                crowd.seats.extract_if(.., |seat| seat.direction == direction).map(|seat| seat.waiter),
+            );
             if crowd.seats.is_empty() {
                 self.crowd = None;
             }
@@ -219,6 +228,13 @@ impl Default for Table {
     }
 }
 
+/// The source that a token means, unless it is gone.
+#[inline]
+fn find(sources: &mut Slab<Source>, token: Token) -> Option<&mut Source> {
+    let source = sources.get_mut(token.0 & INDEX_MASK)?;
+    (source.generation.get() as usize == token.0 >> INDEX_BITS).then_some(source)
+}
+
 impl Table {
     /// Adds a source; `None` if the slots are used up.
     pub(crate) fn insert(&mut self) -> Option<Token> {
@@ -243,16 +259,14 @@ impl Table {
     /// Removes a source; whoever still waits for it goes to `into`.
     pub(crate) fn remove(&mut self, token: Token, into: &mut Vec<Waiter>) {
         let Some(source) = self.source(token) else { return };
-        let taken =
-            source.take_waiters(Direction::Read, into) + source.take_waiters(Direction::Write, into);
+        let taken = source.take_waiters(Direction::Read, into) + source.take_waiters(Direction::Write, into);
         self.waiting -= taken;
         self.sources.remove(token.0 & INDEX_MASK);
     }
 
     #[inline]
     fn source(&mut self, token: Token) -> Option<&mut Source> {
-        let source = self.sources.get_mut(token.0 & INDEX_MASK)?;
-        (source.generation.get() as usize == token.0 >> INDEX_BITS).then_some(source)
+        find(&mut self.sources, token)
     }
 
     /// How many sources there are.
@@ -269,16 +283,15 @@ impl Table {
     /// Notes what an event said; whoever waited for it goes to `into`.
     #[inline]
     pub(crate) fn deliver(&mut self, token: Token, readiness: Readiness, into: &mut Vec<Waiter>) {
-        let Some(source) = self.source(token) else { return };
+        let Self { sources, waiting, .. } = self;
+        let Some(source) = find(sources, token) else { return };
         source.readiness = source.readiness.with(readiness);
-        let mut taken = 0;
-        if readiness.intersects(Readiness::READABLE) {
-            taken += source.take_waiters(Direction::Read, into);
+        if readiness.intersects(Readiness::READABLE) && source.has_waiters(Direction::Read) {
+            *waiting -= source.take_waiters(Direction::Read, into);
         }
-        if readiness.intersects(Readiness::WRITABLE) {
-            taken += source.take_waiters(Direction::Write, into);
+        if readiness.intersects(Readiness::WRITABLE) && source.has_waiters(Direction::Write) {
+            *waiting -= source.take_waiters(Direction::Write, into);
         }
-        self.waiting -= taken;
     }
 
     /// Takes the event that an operation may go by, if there is one.

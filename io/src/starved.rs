@@ -6,14 +6,14 @@
 
 use crate::source::WaiterId;
 use runtime_executor::{
+    Waiter,
     time::{Sleep, sleep},
-    wake_quietly,
 };
 use std::{
     cell::RefCell,
     os::fd::RawFd,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -30,14 +30,14 @@ struct Acceptor {
     listener: RawFd,
     waiter: WaiterId,
     retry: Pin<Box<Sleep>>,
-    waker: Waker,
+    /// `None` until it waits.
+    waiting: Option<Waiter>,
 }
 
 impl Starved {
     /// Notes that an acceptor has failed; it is to ask [`poll_retry`](Self::poll_retry) before it tries again.
     pub(crate) fn add(&self, listener: RawFd, waiter: WaiterId) {
-        let acceptor =
-            Acceptor { listener, waiter, retry: Box::pin(sleep(BACK_OFF)), waker: Waker::noop().clone() };
+        let acceptor = Acceptor { listener, waiter, retry: Box::pin(sleep(BACK_OFF)), waiting: None };
         self.acceptors.borrow_mut().push(acceptor);
     }
 
@@ -53,7 +53,7 @@ impl Starved {
         if acceptor.retry.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
-        acceptor.waker.clone_from(context.waker());
+        acceptor.waiting = Some(Waiter::new(context.waker()));
         self.acceptors.borrow_mut().push(acceptor);
         Poll::Pending
     }
@@ -80,9 +80,11 @@ impl Starved {
     #[cold]
     fn retry_all(&self) {
         let acceptors = self.acceptors.take();
-        for Acceptor { retry, waker, .. } in acceptors {
+        for Acceptor { retry, waiting, .. } in acceptors {
             drop(retry);
-            wake_quietly(waker);
+            if let Some(waiter) = waiting {
+                waiter.wake();
+            }
         }
     }
 }

@@ -82,11 +82,8 @@ fn reactor_waiters(reactor: &Reactor) -> usize {
 #[test]
 fn the_usual_patience_is_half_a_minute() {
     let reactor = Reactor::new().unwrap();
-    let executor = Executor::builder()
-        .park(reactor.clone())
-        .extension(reactor.clone())
-        .clock(Clock::paused())
-        .build();
+    let executor =
+        Executor::builder().park(reactor.clone()).extension(reactor.clone()).clock(Clock::paused()).build();
     executor.block_on(async {
         let (ours, _theirs) = pair_with_std().await;
         let closing = spawn(ours.graceful_close());

@@ -7,7 +7,8 @@ use runtime_executor::{Park, spawn, spawn_blocking, task::yield_now};
 use runtime_io::{
     AsyncFd, HandleError, Reactor,
     net::{
-        Addresses, Incoming, OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpSocket, TcpStream, WriteHalf,
+        Addresses, Incoming, OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpSocket, TcpStream,
+        WriteHalf,
     },
 };
 use std::{io, io::Write, net, sync::Arc};

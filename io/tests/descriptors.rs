@@ -25,7 +25,11 @@ use support::{
 };
 
 /// Reads `count` bytes, each time with more room than there is.
-async fn read_count<T: AsFd>(fd: &AsyncFd<T>, count: usize, read: fn(&T, &mut [u8]) -> io::Result<usize>) -> Vec<u8> {
+async fn read_count<T: AsFd>(
+    fd: &AsyncFd<T>,
+    count: usize,
+    read: fn(&T, &mut [u8]) -> io::Result<usize>,
+) -> Vec<u8> {
     let mut all = Vec::new();
     while all.len() < count {
         let mut buf = [0; 64];
@@ -259,9 +263,12 @@ fn the_poll_methods_wake_the_last_who_asked() {
     run_with(|reactor| async move {
         let (ours, mut theirs) = pair_with_std().await;
         let ours = AsyncFd::new_nonblocking(ours.into_std());
-        assert!(ours.poll_readable(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending());
+        assert!(
+            ours.poll_readable(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending()
+        );
         assert_eq!(reactor.waiters(), 1);
-        let reading = std::future::poll_fn(|cx| ours.poll_read_with(cx, |mut stream| stream.read(&mut [0; 8])));
+        let reading =
+            std::future::poll_fn(|cx| ours.poll_read_with(cx, |mut stream| stream.read(&mut [0; 8])));
         let writing = async {
             assert_eq!(reactor.waiters(), 1, "one place for all");
             theirs.write_all(b"seven b").unwrap();

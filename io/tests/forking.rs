@@ -28,7 +28,8 @@ fn a_child_cannot_use_its_parents_runtime_nor_hurt_it() {
             }
             drop(carried.take());
             // A runtime of its own works, in a thread of its own since this one is inside the parent's.
-            let own = std::thread::Builder::new().spawn(|| run(async { pair_with_std().await.0.ttl().unwrap() }));
+            let own =
+                std::thread::Builder::new().spawn(|| run(async { pair_with_std().await.0.ttl().unwrap() }));
             if own.unwrap().join().unwrap() == 0 {
                 return 3;
             }

@@ -80,18 +80,16 @@ fn writing_to_a_connection_that_is_gone_is_an_error_and_no_death() {
         drop(server);
         assert_eq!(read_to_end(&client).await.unwrap(), b"");
         // The first write provokes the reset; the second finds it.
-        let broken = |error: io::Error| {
-            matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
-        };
+        let broken =
+            |error: io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
         while client.write(b"x").await.is_ok() {}
         assert!(broken(client.write(b"x").await.unwrap_err()));
         assert!(broken(client.write_all(b"x").await.unwrap_err()));
         assert!(broken(client.try_write(b"x").unwrap_err()));
         assert!(broken(client.write_vectored(&[IoSlice::new(b"x")]).await.unwrap_err()));
         assert!(broken(AsyncWriteExt::write(&mut client, b"x").await.unwrap_err()));
-        let vectored = std::future::poll_fn(|cx| {
-            Pin::new(&mut client).poll_write_vectored(cx, &[IoSlice::new(b"x")])
-        });
+        let vectored =
+            std::future::poll_fn(|cx| Pin::new(&mut client).poll_write_vectored(cx, &[IoSlice::new(b"x")]));
         assert!(broken(vectored.await.unwrap_err()));
         AsyncWriteExt::close(&mut client).await.unwrap();
     });

@@ -3,7 +3,10 @@
 
 mod support;
 
-use runtime_executor::{Executor, Park, spawn, time::{Clock, Instant, sleep}};
+use runtime_executor::{
+    Executor, Park, spawn,
+    time::{Clock, Instant, sleep},
+};
 use runtime_io::{AsyncFd, Reactor, net::TcpListener};
 use std::{
     fs::File,
@@ -22,11 +25,8 @@ fn alone() -> MutexGuard<'static, ()> {
 /// Tells a story in virtual time, which passes only while nothing is ready.
 fn run_paused<F: Future>(story: impl FnOnce(Rc<Reactor>) -> F) -> F::Output {
     let reactor = Reactor::new().unwrap();
-    let executor = Executor::builder()
-        .park(reactor.clone())
-        .extension(reactor.clone())
-        .clock(Clock::paused())
-        .build();
+    let executor =
+        Executor::builder().park(reactor.clone()).extension(reactor.clone()).clock(Clock::paused()).build();
     executor.block_on(story(reactor))
 }
 

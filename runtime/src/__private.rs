@@ -2,12 +2,12 @@
 
 use crate::{Builder, OnExit};
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct MainOptions {
     pub on_exit: OnExit,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct TestOptions {
     pub start_paused: bool,
     pub seed: Option<u64>,

@@ -451,7 +451,7 @@ fn a_pool_that_is_only_dropped_finishes_what_is_queued() {
 
 #[test]
 fn four_submitters_against_threads_that_leave_at_once_lose_no_job() {
-    const JOBS: usize = 2_000;
+    const JOBS: usize = if cfg!(miri) { 20 } else { 2_000 };
     let pool = Pool::with(Config { keep_alive: Duration::ZERO, ..at_most(3) });
     let (tell, told) = channel();
     let submitters: Vec<_> = (0..4)

@@ -56,7 +56,8 @@ where
     I: IntoIterator,
     I::Item: Future,
 {
-    let children: PinnedSlice<_> = iter.into_iter().map(|future| Child::Future { key: None, future }).collect();
+    let children: PinnedSlice<_> =
+        iter.into_iter().map(|future| Child::Future { key: None, future }).collect();
     JoinAll { left: children.len(), children, unpolled: 0, group: None, batch: Vec::new(), spare: None }
 }
 

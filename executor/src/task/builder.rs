@@ -113,7 +113,11 @@ impl Builder {
 
     /// [`spawn`](Builder::spawn) on behalf of a caller further up.
     #[inline(always)]
-    pub(crate) fn spawn_from<F>(self, spawned_at: &'static Location<'static>, future: F) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_from<F>(
+        self,
+        spawned_at: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,

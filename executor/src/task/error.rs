@@ -77,7 +77,8 @@ impl JoinError {
     /// [`try_into_panic`](JoinError::try_into_panic).
     #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
-        self.try_into_panic().unwrap_or_else(|error| panic!("into_panic on a task that did not panic: {error}"))
+        self.try_into_panic()
+            .unwrap_or_else(|error| panic!("into_panic on a task that did not panic: {error}"))
     }
 
     /// What the task panicked with.
@@ -95,7 +96,10 @@ impl JoinError {
     #[cold]
     pub(crate) fn report_unobserved(&self) {
         // A closed standard error must not become a second failure.
-        let _ = writeln!(std::io::stderr(), "runtime: {self}; its JoinHandle was dropped, so nobody will be told");
+        let _ = writeln!(
+            std::io::stderr(),
+            "runtime: {self}; its JoinHandle was dropped, so nobody will be told"
+        );
     }
 }
 
@@ -136,5 +140,12 @@ impl Drop for Failure {
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
+    }
+}
+
+/// Drops a value of the user's; a panic in its `Drop` has been reported by the panic hook and ends here.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        discard(payload);
     }
 }

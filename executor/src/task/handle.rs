@@ -1,6 +1,6 @@
 //! The owner's view of a task.
 
-use super::{TaskId, error::JoinError, raw::Joined};
+use super::{TaskId, error::JoinError, joined::Joined};
 use crate::{
     current,
     inbox::Call,

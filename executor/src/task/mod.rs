@@ -7,6 +7,7 @@ pub(crate) mod blocks;
 mod builder;
 pub(crate) mod error;
 mod handle;
+pub(crate) mod joined;
 pub(crate) mod raw;
 pub(crate) mod run_queue;
 pub(crate) mod slots;
@@ -109,7 +110,9 @@ pub fn current() -> TaskInfo {
 
 /// The label of the task that runs now; only from inside one.
 pub(crate) fn running_label() -> error::Label {
-    current::with(|core| core.running().map(raw::TaskRef::label)).flatten().expect("called from a spawned task")
+    current::with(|core| core.running().map(raw::TaskRef::label))
+        .flatten()
+        .expect("called from a spawned task")
 }
 
 /// How many spawned tasks have not ended yet, daemons included; the main task is not counted.

@@ -21,7 +21,8 @@
 use super::{
     TaskId,
     blocks::{self, Blocks},
-    error::{JoinError, Label, discard},
+    error::{JoinError, Label, discard, drop_quietly},
+    joined::Joined,
     slots::{Key, Occupant, Slots},
     state::State,
     waker::{self, Waiter},
@@ -30,8 +31,6 @@ use crate::{core::Core, current};
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
-    future::{Pending, pending},
-    marker::PhantomData,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::Pin,
@@ -41,20 +40,20 @@ use std::{
 
 /// What few tasks need.
 #[derive(Default)]
-struct Details {
+pub(super) struct Details {
     name: Option<String>,
-    callbacks: Vec<Callback>,
+    pub(super) callbacks: Vec<Callback>,
 }
 
-type Callback = Box<dyn FnOnce(&dyn Any)>;
+pub(super) type Callback = Box<dyn FnOnce(&dyn Any)>;
 
 #[repr(C)]
-struct Header {
-    vtable: &'static VTable,
+pub(super) struct Header {
+    pub(super) vtable: &'static VTable,
     key: Key,
     spawned_at: &'static Location<'static>,
-    joiner: Cell<Option<Waiter>>,
-    details: Cell<Option<Box<Details>>>,
+    pub(super) joiner: Cell<Option<Waiter>>,
+    pub(super) details: Cell<Option<Box<Details>>>,
     /// The next in the run queue; only with QUEUED.
     next: Cell<Option<Queued>>,
     /// The low 56 bits of the number, which no program lives to exhaust.
@@ -70,20 +69,22 @@ struct TaskCell<F: Future> {
     body: UnsafeCell<Body<F>>,
 }
 
+/// Both at offset 0 (`repr(C)`).
+#[repr(C)]
 union Body<F: Future> {
     future: ManuallyDrop<F>,
     output: ManuallyDrop<Result<F::Output, JoinError>>,
 }
 
 /// The operations that know the types.
-struct VTable {
+pub(super) struct VTable {
     size: blocks::Size,
     /// Polls; true: the output has taken the future's place. Needs FUTURE and RUNNING.
     poll: unsafe fn(TaskRef, &mut Context<'_>) -> bool,
     /// Drops the future and puts `Err(cancelled)` in its place. Needs FUTURE and RUNNING.
-    cancel: unsafe fn(TaskRef),
+    pub(super) cancel: unsafe fn(TaskRef),
     /// The output. Needs OUTPUT for as long as the reference lives.
-    output: unsafe fn(TaskRef) -> NonNull<dyn Any>,
+    pub(super) output: unsafe fn(TaskRef) -> NonNull<dyn Any>,
     /// Drops the output, after reporting a panic that nobody will see. Needs OUTPUT to have been set.
     drop_output: unsafe fn(TaskRef),
 }
@@ -107,22 +108,34 @@ where
         drop_output: Self::drop_output,
     };
 
+    /// Where the future is while FUTURE is set.
+    ///
     /// # Safety
-    /// `task` must be a live block of this type.
+    /// `task` must be a block of this type.
     #[inline]
-    unsafe fn body(task: TaskRef) -> *mut Body<F> {
+    unsafe fn future(task: TaskRef) -> *mut F {
         let cell = task.0.cast::<Self>().as_ptr();
         // SAFETY: in bounds of the block (T1).
         let body = unsafe { &raw const (*cell).body };
-        UnsafeCell::raw_get(body)
+        UnsafeCell::raw_get(body).cast()
+    }
+
+    /// Where the output is while OUTPUT is set.
+    ///
+    /// # Safety
+    /// `task` must be a block of this type.
+    #[inline]
+    unsafe fn outcome(task: TaskRef) -> *mut Result<F::Output, JoinError> {
+        // SAFETY: our caller's; the fields of the body share their place.
+        unsafe { Self::future(task) }.cast()
     }
 
     unsafe fn poll(task: TaskRef, context: &mut Context<'_>) -> bool {
         // SAFETY: our caller vouches for the type.
-        let body = unsafe { Self::body(task) };
+        let future = unsafe { Self::future(task) };
         let polled = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: FUTURE is set and nobody else looks (T4, T5).
-            let future: &mut F = unsafe { &mut (*body).future };
+            let future = unsafe { &mut *future };
             // SAFETY: the block does not move, and the future is dropped in place (T4).
             let future = unsafe { Pin::new_unchecked(future) };
             future.poll(context)
@@ -148,10 +161,10 @@ where
     /// As for `poll` of the vtable.
     unsafe fn replace(task: TaskRef, output: Result<F::Output, JoinError>) {
         // SAFETY: our caller vouches for the type.
-        let body = unsafe { Self::body(task) };
+        let future = unsafe { Self::future(task) };
         let dropped = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: FUTURE is set, nobody else looks (T4, T5), and the write below ends its use.
-            unsafe { ManuallyDrop::drop(&mut (*body).future) }
+            unsafe { future.drop_in_place() }
         }));
         let output = match dropped {
             Ok(()) => output,
@@ -160,38 +173,30 @@ where
                 Err(JoinError::panicked(task.label(), payload))
             }
         };
+        // SAFETY: our caller vouches for the type.
+        let outcome = unsafe { Self::outcome(task) };
         // SAFETY: the future is gone, nobody else looks.
-        unsafe { body.write(Body { output: ManuallyDrop::new(output) }) };
+        unsafe { outcome.write(output) };
         task.clear(State::FUTURE);
         task.set(State::OUTPUT);
     }
 
     unsafe fn output(task: TaskRef) -> NonNull<dyn Any> {
         // SAFETY: our caller vouches for the type.
-        let body = unsafe { Self::body(task) };
-        // SAFETY: OUTPUT is set; only the address is taken.
-        let output = unsafe { &raw mut (*body).output };
-        let output = output.cast::<Result<F::Output, JoinError>>();
+        let outcome = unsafe { Self::outcome(task) };
         // SAFETY: inside a block, not null.
-        unsafe { NonNull::new_unchecked(output) }
+        unsafe { NonNull::new_unchecked(outcome) }
     }
 
     unsafe fn drop_output(task: TaskRef) {
         // SAFETY: our caller vouches for the type.
-        let body = unsafe { Self::body(task) };
+        let outcome = unsafe { Self::outcome(task) };
         // SAFETY: the body holds the output and our caller gave it up.
-        let output = unsafe { ManuallyDrop::take(&mut (*body).output) };
+        let output = unsafe { outcome.read() };
         match output {
             Err(error) if error.is_panic() => error.report_unobserved(),
             output => drop_quietly(output),
         }
-    }
-}
-
-/// Drops a value of the user's; a panic in its `Drop` has been reported by the panic hook and ends here.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        discard(payload);
     }
 }
 
@@ -215,8 +220,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let block = blocks::allocate(blocks, TaskCell::<F>::SIZE).cast::<TaskCell<F>>();
-    let task = TaskRef(block.cast());
+    let task = TaskRef(blocks::allocate(blocks, TaskCell::<F>::SIZE).cast());
     let Beginning { id, name, daemon, spawned_at } = beginning;
     let details = name.map(|name| Box::new(Details { name: Some(name), callbacks: Vec::new() }));
     let daemon = if daemon { State::DAEMON } else { 0 };
@@ -231,63 +235,35 @@ where
         id,
         state: Cell::new(State(State::FUTURE | State::QUEUED | State::HANDLE | daemon)),
     };
-    let block = block.as_ptr();
-    // SAFETY: the block is new and has the layout of the cell.
-    unsafe { (&raw mut (*block).header).write(header) };
-    let body = Body { future: ManuallyDrop::new(future) };
-    // SAFETY: as above.
-    unsafe { (&raw mut (*block).body).write(UnsafeCell::new(body)) };
-    (Queued(task), Joined { task, output: PhantomData })
-}
-
-/// The task that stands for the future of `block_on`: that one lives on the caller's stack, so the loop polls it
-/// when this one's turn comes, and this one never takes a turn.
-pub(crate) struct Root(Joined<()>);
-
-impl Root {
-    #[track_caller]
-    pub(crate) fn new(blocks: &Blocks, slots: &Slots) -> Self {
-        let beginning =
-            Beginning { id: TaskId(0), name: Some("main".into()), daemon: true, spawned_at: Location::caller() };
-        let (queued, joined) = create::<Pending<()>>(blocks, slots, beginning, pending());
-        drop(queued);
-        Self(joined)
-    }
-
-    #[inline]
-    pub(crate) fn task(&self) -> TaskRef {
-        self.0.task
-    }
-}
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        let task = self.0.task;
-        // SAFETY: FUTURE is set, and as the task takes no turns nothing else looks at the body.
-        unsafe { (task.header().vtable.cancel)(task) };
-    }
+    // SAFETY: the block is new and begins with its header (T1).
+    unsafe { task.0.write(header) };
+    // SAFETY: the block was allocated for this type.
+    let place = unsafe { TaskCell::<F>::future(task) };
+    // SAFETY: the place is in the block, and empty.
+    unsafe { place.write(future) };
+    (Queued(task), Joined::new(task))
 }
 
 impl TaskRef {
     #[inline]
-    fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: the block is live (T3); a header has no `&mut` anywhere.
         unsafe { self.0.as_ref() }
     }
 
     #[inline]
-    fn has(self, bits: u8) -> bool {
+    pub(super) fn has(self, bits: u8) -> bool {
         self.header().state.get().0 & bits != 0
     }
 
     #[inline]
-    fn set(self, bits: u8) {
+    pub(super) fn set(self, bits: u8) {
         let state = &self.header().state;
         state.set(State(state.get().0 | bits));
     }
 
     #[inline]
-    fn clear(self, bits: u8) {
+    pub(super) fn clear(self, bits: u8) {
         let state = &self.header().state;
         state.set(State(state.get().0 & !bits));
     }
@@ -443,7 +419,7 @@ impl TaskRef {
 
     /// Drops the output, if it is there and nobody reads it.
     #[inline]
-    fn drop_output(self) {
+    pub(super) fn drop_output(self) {
         if self.has(State::OUTPUT) && !self.has(State::RUNNING) {
             self.drop_output_now();
         }
@@ -459,7 +435,7 @@ impl TaskRef {
 
     /// Frees the block if nothing keeps it (T3).
     #[inline]
-    fn release(self) {
+    pub(super) fn release(self) {
         if !self.has(State::KEEPS_BLOCK) {
             self.free();
         }
@@ -521,81 +497,3 @@ impl Drop for Queued {
         self.0.release();
     }
 }
-
-/// The right to a task's output: what a `JoinHandle` holds. One per task.
-pub(super) struct Joined<T> {
-    task: TaskRef,
-    /// Owns a `T` elsewhere, so it is `Unpin` whatever `T` is.
-    output: PhantomData<Box<T>>,
-}
-
-impl<T: 'static> Joined<T> {
-    pub(super) fn task(&self) -> TaskRef {
-        self.task
-    }
-
-    /// The value is there, or was taken.
-    pub(super) fn is_finished(&self) -> bool {
-        !self.task.has(State::FUTURE)
-    }
-
-    /// Takes the output, once.
-    #[track_caller]
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let task = self.task;
-        if task.has(State::FUTURE | State::RUNNING) {
-            let joiner = &task.header().joiner;
-            let before = joiner.take();
-            if before.as_ref().is_some_and(|waiter| waiter.will_wake(context.waker())) {
-                joiner.set(before);
-            } else {
-                joiner.set(Some(Waiter::new(context.waker())));
-                drop(before);
-            }
-            return Poll::Pending;
-        }
-        assert!(task.has(State::OUTPUT), "a JoinHandle was polled after it had given its output");
-        // SAFETY: OUTPUT is set.
-        let output = unsafe { (task.header().vtable.output)(task) };
-        let output = output.cast::<Result<T, JoinError>>();
-        task.clear(State::OUTPUT);
-        // SAFETY: of this type by construction; clearing OUTPUT has passed it to us.
-        Poll::Ready(unsafe { output.read() })
-    }
-
-    /// Has `f` called with the output when the task ends; at once if it has ended.
-    #[track_caller]
-    pub(super) fn on_done(&self, f: impl FnOnce(&Result<T, JoinError>) + 'static) {
-        let callback: Callback =
-            Box::new(move |output| f(output.downcast_ref().expect("the output has the handle's type")));
-        let task = self.task;
-        if task.has(State::FUTURE) {
-            let mut details = task.header().details.take().unwrap_or_default();
-            details.callbacks.push(callback);
-            task.header().details.set(Some(details));
-            return;
-        }
-        assert!(task.has(State::OUTPUT), "on_done on a JoinHandle that has given its output already");
-        // SAFETY: OUTPUT is set.
-        let output = unsafe { (task.header().vtable.output)(task) };
-        let called = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: we are borrowed, so nobody takes the output before the callback returns.
-            callback(unsafe { output.as_ref() });
-        }));
-        if let Err(payload) = called {
-            discard(payload);
-        }
-    }
-}
-
-impl<T> Drop for Joined<T> {
-    fn drop(&mut self) {
-        // Nobody waits any more. Dropped last, as it may be foreign code.
-        let joiner = self.task.header().joiner.take();
-        self.task.clear(State::HANDLE);
-        self.task.drop_output();
-        self.task.release();
-        drop(joiner);
-    }
-}
-

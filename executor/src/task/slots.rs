@@ -165,7 +165,10 @@ impl Slots {
     #[cold]
     fn grow(&self) {
         let number = self.used.get();
-        assert!(number < MAX_SLOTS, "{MAX_SLOTS} tasks live in this runtime: wait for some before spawning more");
+        assert!(
+            number < MAX_SLOTS,
+            "{MAX_SLOTS} tasks live in this runtime: wait for some before spawning more"
+        );
         self.used.set(number + 1);
         let (chunk, _) = chunk_of(number);
         let vacant = || Slot {

@@ -20,5 +20,6 @@ impl State {
     /// Does not keep `OnExit::Wait` waiting.
     pub(super) const DAEMON: u8 = 64;
 
-    pub(super) const KEEPS_BLOCK: u8 = Self::FUTURE | Self::OUTPUT | Self::QUEUED | Self::RUNNING | Self::HANDLE;
+    pub(super) const KEEPS_BLOCK: u8 =
+        Self::FUTURE | Self::OUTPUT | Self::QUEUED | Self::RUNNING | Self::HANDLE;
 }

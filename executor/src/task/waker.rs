@@ -29,9 +29,11 @@ pub(crate) fn waker(key: Key) -> ManuallyDrop<Waker> {
 /// Wakes whoever the key means.
 #[inline]
 pub(crate) fn wake_key(key: Key) {
-    let at_home = current::with(|core| core.is_home_of(key) && {
-        core.wake(key);
-        true
+    let at_home = current::with(|core| {
+        core.is_home_of(key) && {
+            core.wake(key);
+            true
+        }
     });
     if at_home != Some(true) {
         wake_from_afar(key);
@@ -70,7 +72,11 @@ impl Waiter {
     /// Whoever `waker` wakes.
     #[inline]
     pub fn new(waker: &Waker) -> Self {
-        Self(if is_ours(waker) { self::waker(Key::from_pointer(waker.data())) } else { ManuallyDrop::new(waker.clone()) })
+        Self(if is_ours(waker) {
+            self::waker(Key::from_pointer(waker.data()))
+        } else {
+            ManuallyDrop::new(waker.clone())
+        })
     }
 
     /// Whether it is the one that `waker` wakes.
@@ -125,9 +131,11 @@ fn is_ours(waker: &Waker) -> bool {
 
 #[inline]
 fn count(key: Key, change: i32) {
-    let at_home = current::with(|core| core.is_home_of(key) && {
-        core.slots().count_clones(key.slot(), change);
-        true
+    let at_home = current::with(|core| {
+        core.is_home_of(key) && {
+            core.slots().count_clones(key.slot(), change);
+            true
+        }
     });
     if at_home != Some(true) {
         count_from_afar(key, change);
@@ -157,12 +165,4 @@ fn wake_by_ref(data: *const ()) {
 
 fn drop_waker(data: *const ()) {
     count(Key::from_pointer(data), -1);
-}
-
-/// Wakes, and keeps a panic of a foreign waker to itself, as [`Waiter::wake`] does.
-#[inline]
-pub fn wake_quietly(waker: Waker) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        super::error::discard(payload);
-    }
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub(crate) mod allocator;
 pub(crate) mod foreign;
 
 use runtime_executor::{Executor, Park};

@@ -63,7 +63,9 @@ macro_rules! writing {
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
                 let io = $stream.io();
-                io.poll_op(Direction::Write, &mut WaiterId::shared(), context, |stream| write_step(stream, buf))
+                io.poll_op(Direction::Write, &mut WaiterId::shared(), context, |stream| {
+                    write_step(stream, buf)
+                })
             }
 
             fn poll_write_vectored(

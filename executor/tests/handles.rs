@@ -349,7 +349,7 @@ fn the_panic_of_a_remote_task_reaches_whoever_spawned_it() {
         let handle = Handle::current();
         let in_future = handle.spawn(|| async { panic!("in the future") });
         let in_maker = handle.spawn(|| -> std::future::Ready<()> { panic!("in the maker") });
-        assert!(in_future.await.map(|()| ()).unwrap_err().to_string().contains("in the future"));
+        assert!(in_future.await.unwrap_err().to_string().contains("in the future"));
         assert!(in_maker.await.unwrap_err().to_string().contains("in the maker"));
     });
 }

@@ -64,7 +64,7 @@ async fn panicked() {
         .map(|number| spawn(async move { resume_unwind(Box::new(vec![number])) }))
         .collect::<Vec<_>>()
     {
-        drop(handle.await.map(|()| ()).unwrap_err());
+        drop(handle.await.unwrap_err());
     }
 }
 

@@ -46,7 +46,7 @@ fn a_panic_in_the_first_poll_is_the_outcome_and_the_others_run_on() {
             }
         });
         let after = spawn(async { 2 });
-        assert_eq!(message(bad.await.map(|()| ()).unwrap_err()), "first poll");
+        assert_eq!(message(bad.await.unwrap_err()), "first poll");
         assert_eq!(log.take(), ["what the panicking task held is dropped"]);
         assert_eq!((before.await.unwrap(), after.await.unwrap()), (1, 2));
     });
@@ -73,14 +73,14 @@ fn a_panic_in_the_kth_poll_is_the_outcome_and_there_is_no_further_poll() {
 #[test]
 fn a_payload_of_any_type_and_size_arrives_as_it_was() {
     executor().block_on(async {
-        let number = spawn(async { panic_any(42_u8) }).await.map(|()| ()).unwrap_err();
+        let number = spawn(async { panic_any(42_u8) }).await.unwrap_err();
         assert_eq!(number.to_string().split(": ").count(), 1, "no text to show: {number}");
         assert_eq!(*number.into_panic().downcast::<u8>().unwrap(), 42);
 
-        let large = spawn(async { panic_any(vec![7_u8; 2 << 20]) }).await.map(|()| ()).unwrap_err();
+        let large = spawn(async { panic_any(vec![7_u8; 2 << 20]) }).await.unwrap_err();
         assert_eq!(*large.into_panic().downcast::<Vec<u8>>().unwrap(), vec![7; 2 << 20]);
 
-        let owned = spawn(async { panic!("{} of {}", 1, 2) }).await.map(|()| ()).unwrap_err();
+        let owned = spawn(async { panic!("{} of {}", 1, 2) }).await.unwrap_err();
         assert!(owned.to_string().ends_with("panicked: 1 of 2"), "{owned}");
     });
 }
@@ -198,7 +198,7 @@ fn a_payload_whose_drop_panics_with_one_whose_drop_panics_does_not_abort() {
         }
     }
     executor().block_on(async {
-        drop(spawn(async { Nested::throw() }).await.map(|()| ()).unwrap_err());
+        drop(spawn(async { Nested::throw() }).await.unwrap_err());
         let detached = spawn(async { Nested::throw() });
         detached.detach();
         yield_now().await;
@@ -312,23 +312,25 @@ fn a_timers_waker_that_panics_when_woken_takes_no_other_timer_with_it() {
 fn a_timers_waker_that_panics_when_dropped_does_not_cut_the_shutdown_short() {
     let log = Log::default();
     let executor = executor();
-    let pending_job = executor.block_on(async {
+    let job = executor.block_on(async {
         for _ in 0..3 {
             let mut forgotten = time::sleep(Duration::from_secs(3600));
             assert!(Pin::new(&mut forgotten).poll(&mut Context::from_waker(&waker())).is_pending());
             std::mem::forget(forgotten);
         }
         let guard = log.on_drop("task");
-        spawn(async move {
+        let job = spawn(async move {
             let _guard = guard;
             pending::<()>().await;
-        })
+        });
+        yield_now().await;
+        job
     });
     behave_badly(Some(Bad::Drop));
     drop(executor);
     behave_badly(None);
     assert_eq!(log.take(), ["task"]);
-    assert!(pending_job.is_finished());
+    assert!(job.is_finished());
     assert_eq!(alive(), 0);
 }
 
@@ -367,9 +369,9 @@ fn a_root_panic_propagates_and_the_tasks_are_dropped_later_by_the_same_thread() 
             .detach();
             yield_now().await;
             panic!("root");
-        })
+        });
     }));
-    assert_eq!(caught.map(|()| ()).unwrap_err().downcast_ref(), Some(&"root"));
+    assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"root"));
     assert_eq!(drops.count(), 0, "tasks stay for another block_on");
     assert_eq!(executor.block_on(async { spawn(async { 1 }).await.unwrap() }), 1);
     drop(executor);
@@ -399,9 +401,9 @@ fn a_panic_that_unwinds_through_the_executor_drops_its_tasks_on_the_way() {
             .detach();
             yield_now().await;
             panic!("root");
-        })
+        });
     }));
-    assert_eq!(caught.map(|()| ()).unwrap_err().downcast_ref(), Some(&"root"));
+    assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"root"));
     drops.assert_here(1);
     assert_eq!(log.take(), ["after the bad one"]);
 }

@@ -110,7 +110,8 @@ fn a_wake_inside_a_drop_at_shutdown_is_nothing() {
             }))
             .detach();
         }
-        wakers.borrow_mut().push(own_waker().await);
+        let root = own_waker().await;
+        wakers.borrow_mut().push(root);
         yield_now().await;
     });
     drop(executor);
@@ -201,7 +202,11 @@ fn a_callback_registered_before_the_end_is_called_at_the_end() {
 fn a_joiner_of_another_runtime_learns_of_the_end() {
     // The handle and its task are on one thread, the joiner in another runtime of that thread.
     let first = executor();
-    let handle = first.block_on(async { keep(()) });
+    let handle = first.block_on(async {
+        let handle = keep(());
+        yield_now().await;
+        handle
+    });
     executor().block_on(async {
         let joiner = spawn(handle);
         yield_now().await;

@@ -175,9 +175,6 @@ impl Reactor {
     }
 
     /// Takes the event that an operation may go by. If there is none its waiter is seated when this returns.
-    ///
-    /// # Errors
-    /// If there is no such source.
     #[inline]
     pub(crate) fn ask(
         &self,
@@ -185,16 +182,10 @@ impl Reactor {
         direction: Direction,
         id: &mut WaiterId,
         context: &Context<'_>,
-        fd: BorrowedFd<'_>,
-    ) -> io::Result<Option<Readiness>> {
+    ) -> Standing {
         // Made, and what it replaces dropped, outside the borrow: for a foreign waker that is anybody's code.
         let mut waiter = Some(Waiter::new(context.waker()));
-        let standing = self.table.borrow_mut().ask(token, direction, id, &mut waiter);
-        match standing {
-            Standing::Ready(event) => Ok(Some(event)),
-            Standing::Waiting => self.rearm(token, fd).map(|()| None),
-            Standing::Gone => Err(HandleError::Closed.into()),
-        }
+        self.table.borrow_mut().ask(token, direction, id, &mut waiter)
     }
 
     /// Takes the event that an operation may go by, if there is one.
@@ -214,18 +205,10 @@ impl Reactor {
         drop(waiter);
     }
 
-    /// epoll and kqueue stay armed.
-    #[cfg(not(mio_unsupported_force_poll_poll))]
-    #[inline]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the poll(2) selector needs both")]
-    fn rearm(&self, _token: Token, _fd: BorrowedFd<'_>) -> io::Result<()> {
-        Ok(())
-    }
-
     /// mio's poll(2) selector reports a thing once and then has to be told to look again; after a hang-up it has
     /// even forgotten the descriptor.
     #[cfg(mio_unsupported_force_poll_poll)]
-    fn rearm(&self, token: Token, fd: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn rearm(&self, token: Token, fd: BorrowedFd<'_>) -> io::Result<()> {
         let Some(interest) = self.table.borrow_mut().awaited(token) else { return Ok(()) };
         match self.registry.reregister(&mut SourceFd(&fd.as_raw_fd()), token, interest) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -24,7 +24,7 @@ use crate::{
     elsewhere,
     handle_error::HandleError,
     reactor::Reactor,
-    source::{Direction, Readiness, WaiterId},
+    source::{Direction, Readiness, Standing, WaiterId},
 };
 use mio::Token;
 use runtime_executor::{RuntimeId, current};
@@ -190,10 +190,8 @@ impl Registration {
             }
         } else if waiter.is_none() || !self.take_event(direction) {
             // Who has not waited before will nearly always have to now; who has comes because of an event.
-            match self.ask(fd(), direction, waiter, context) {
-                Ok(true) => {}
-                Ok(false) => return Poll::Pending,
-                Err(error) => return Poll::Ready(Err(error)),
+            if let Err(error) = ready!(self.ask(fd, direction, waiter, context)) {
+                return Poll::Ready(Err(error));
             }
         }
         // Not before the wait: a task that waits for a thousand sockets at once must get round to all of them.
@@ -315,23 +313,42 @@ impl Registration {
         done.flatten().ok_or_else(|| self.refusal())
     }
 
-    /// Asks the reactor whether there is an event to go by; if not, the waiter is seated.
-    fn ask(
+    /// Asks the reactor for an event to go by; if there is none, the waiter is seated.
+    #[inline]
+    fn ask<'a>(
         &self,
-        fd: BorrowedFd<'_>,
+        fd: impl Fn() -> BorrowedFd<'a>,
         direction: Direction,
         waiter: &mut WaiterId,
         context: &Context<'_>,
-    ) -> io::Result<bool> {
+    ) -> Poll<io::Result<()>> {
+        match self.sit_down(direction, waiter, context) {
+            Standing::Waiting => match rearm(&fd, self) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+            Standing::Ready(event) => {
+                self.set_knowledge(self.knowledge().learn(direction, event));
+                Poll::Ready(Ok(()))
+            }
+            Standing::Gone => Poll::Ready(Err(self.refusal())),
+        }
+    }
+
+    /// The part of [`ask`](Self::ask) that is the same for all.
+    fn sit_down(&self, direction: Direction, waiter: &mut WaiterId, context: &Context<'_>) -> Standing {
         if self.closed.load(SeqCst) {
-            return Err(self.refusal());
+            return Standing::Gone;
         }
-        let token = self.token();
-        let event = self.with_reactor(|reactor| reactor.ask(token, direction, waiter, context, fd))??;
-        if let Some(event) = event {
-            self.set_knowledge(self.knowledge().learn(direction, event));
-        }
-        Ok(event.is_some())
+        let (runtime, token) = (self.runtime.load(Relaxed), self.token());
+        let standing = current::with_extension(|reactor: &Rc<Reactor>| {
+            if reactor.runtime() == runtime {
+                reactor.ask(token, direction, waiter, context)
+            } else {
+                Standing::Gone
+            }
+        });
+        standing.unwrap_or(Standing::Gone)
     }
 
     /// A read got less than there was room for. Before there was any event, that says nothing.
@@ -417,4 +434,19 @@ impl Registration {
         }
         *self.runtime.get_mut() = 0;
     }
+}
+
+/// epoll and kqueue stay armed.
+#[cfg(not(mio_unsupported_force_poll_poll))]
+#[inline]
+#[expect(clippy::unnecessary_wraps, reason = "the poll(2) selector may fail")]
+fn rearm<'a>(_fd: &impl Fn() -> BorrowedFd<'a>, _registration: &Registration) -> io::Result<()> {
+    Ok(())
+}
+
+/// The poll(2) selector reports a thing once, and then has to be told to look again.
+#[cfg(mio_unsupported_force_poll_poll)]
+fn rearm<'a>(fd: &impl Fn() -> BorrowedFd<'a>, registration: &Registration) -> io::Result<()> {
+    let token = registration.token();
+    registration.with_reactor(|reactor| reactor.rearm(token, fd()))?
 }

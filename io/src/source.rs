@@ -281,7 +281,7 @@ impl Table {
     }
 
     /// Notes what an event said; whoever waited for it goes to `into`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver(&mut self, token: Token, readiness: Readiness, into: &mut Vec<Waiter>) {
         let Self { sources, waiting, .. } = self;
         let Some(source) = find(sources, token) else { return };

@@ -208,11 +208,15 @@ impl Slots {
         self.get(slot).map_or(Occupant::Vacant { next: NONE }, |slot| slot.occupant.get().unpack())
     }
 
+    /// False: there is no such slot yet, the waker is one of a former runtime. Then it must be counted in the
+    /// block that outlives runtimes, or a clone made now and dropped later would leave the count one too low.
     #[inline]
-    pub(crate) fn count_clones(&self, slot: u32, change: i32) {
-        if let Some(slot) = self.get(slot) {
+    pub(crate) fn count_clones(&self, slot: u32, change: i32) -> bool {
+        let slot = self.get(slot);
+        if let Some(slot) = slot {
             slot.clones.set(slot.clones.get().wrapping_add(change));
         }
+        slot.is_some()
     }
 
     pub(crate) fn clones(&self, slot: u32) -> i32 {

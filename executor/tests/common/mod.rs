@@ -201,13 +201,15 @@ pub(crate) fn local_waker(f: impl Fn() + 'static) -> Waker {
 /// One call of [`Park::park`].
 pub(crate) type Parked = Option<Duration>;
 
+type Event = Rc<dyn Fn(Parked)>;
+
 /// A park that never blocks: it notes each call and does what the story says.
 pub(crate) struct FakePark {
     pub(crate) calls: RefCell<Vec<Parked>>,
     pub(crate) waiters: Cell<usize>,
     pub(crate) unparks: Arc<Counting>,
     /// Called by each `park`, with nothing borrowed.
-    pub(crate) event: RefCell<Option<Rc<dyn Fn(Parked)>>>,
+    pub(crate) event: RefCell<Option<Event>>,
 }
 
 impl FakePark {

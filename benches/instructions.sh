@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # Row and N. The rows about sleeping and about threads depend on time and are left out.
 MICRO="spawn_join:20000 spawn_many:100000 yield_one:20000 yield_thousand:100000 join_ready:50000 join_yield:50000
 timer:20000 timer_among:20000 timer_first:20000 timer_turn:20000 timeout_ready:20000"
-ECHO="echo_64:6400 echo_64_lent:6400 echo_1k:5120 pipelined:25600 streaming:640"
+ECHO="echo_64:6400 echo_64_lent:6400 echo_1k:5120 pipelined:25600 streaming:1280"
 PEERS=${PEERS:-"ours tokio-local-set tokio-local-runtime smol monoio glommio raw-mio"}
 
 command -v valgrind >/dev/null || { echo "valgrind is not installed" >&2; exit 1; }

@@ -136,8 +136,7 @@ fn a_callback_runs_inside_the_task_that_ended_and_inside_the_runtime() {
         handle.on_done(move |_| {
             assert!(current::is_entered());
             note.add(format!("in {}", task::current().name().unwrap()));
-            let log = note.clone();
-            spawn(async move { log.add("spawned by the callback") }).detach();
+            spawn(async move { note.add("spawned by the callback") }).detach();
         });
         handle.await.unwrap();
         yield_now().await;
@@ -206,7 +205,7 @@ fn the_callbacks_of_a_cancelled_task_see_the_cancellation() {
         let handle = spawn(pending::<()>());
         let note = log.clone();
         handle.on_done(move |outcome| {
-            note.add(format!("cancelled: {}", outcome.as_ref().unwrap_err().is_cancelled()))
+            note.add(format!("cancelled: {}", outcome.as_ref().unwrap_err().is_cancelled()));
         });
         handle.cancel();
         assert_eq!(log.take(), [""; 0], "not inside the caller's stack");
@@ -564,8 +563,8 @@ fn without_a_runtime_every_front_says_what_to_do() {
         *refused.downcast::<String>().unwrap()
     }
     assert!(refusal(|| spawn(async {}).detach()).starts_with("spawn needs a runtime on this thread"));
-    assert!(refusal(|| drop(Handle::current())).starts_with("Handle::current needs a runtime"));
-    assert!(refusal(|| drop(task::current())).starts_with("task::current needs a runtime"));
+    assert!(refusal(|| _ = Handle::current()).starts_with("Handle::current needs a runtime"));
+    assert!(refusal(|| _ = task::current()).starts_with("task::current needs a runtime"));
     assert!(refusal(|| assert_eq!(task::count(), 0)).starts_with("task::count needs a runtime"));
     assert!(refusal(|| runtime_executor::spawn_blocking(|| ()).detach()).contains("needs a runtime"));
 }

@@ -76,7 +76,7 @@ impl Crowd {
 
 /// Lets every task run as far as it can.
 async fn settle() {
-    for _ in 0..scaled(400, 40) {
+    for _ in 0..scaled(400, 12) {
         yield_now().await;
     }
 }
@@ -149,11 +149,11 @@ fn a_child_woken_many_times_is_polled_once() {
         let crowd = Crowd::of(3);
         let group = spawn(join_all(crowd.children()));
         settle().await;
-        for _ in 0..1_000 {
+        for _ in 0..scaled(1_000, 50) {
             crowd.wake(1);
         }
         let waker = crowd.waker(1);
-        elsewhere(move || (0..1_000).for_each(|_| waker.wake_by_ref()));
+        elsewhere(move || (0..scaled(1_000, 50)).for_each(|_| waker.wake_by_ref()));
         settle().await;
         assert!(
             crowd.polls(1) <= 3,
@@ -167,7 +167,7 @@ fn a_child_woken_many_times_is_polled_once() {
 
 #[test]
 fn the_number_of_polls_is_linear_in_what_wakes() {
-    let children = scaled(10_000, 200);
+    let children = scaled(10_000, 70);
     executor().block_on(async {
         let crowd = Crowd::of(children);
         let group = spawn(join_all(crowd.children()));
@@ -210,7 +210,7 @@ fn a_wake_between_two_halves_of_a_batch_is_not_lost() {
 /// The same, at random.
 #[test]
 fn no_wake_is_lost_and_none_is_served_twice() {
-    let rounds = scaled(300, 4);
+    let rounds = scaled(300, 1);
     executor().block_on(async {
         let size = 150;
         let crowd = Crowd::of(size);
@@ -309,7 +309,7 @@ fn a_task_that_joins_ready_children_again_and_again_has_to_give_way() {
         let rounds = Rc::new(Cell::new(0));
         let seen = rounds.clone();
         let hog = spawn(async move {
-            while seen.get() < 10_000 {
+            while seen.get() < scaled(10_000, 30) {
                 seen.set(seen.get() + 1);
                 join_all([poll_fn(current::poll_budget), poll_fn(current::poll_budget)]).await;
             }
@@ -564,7 +564,7 @@ fn slots_are_given_back() {
         // With one slot leaked per round, sixteen million would run out; here the numbers tell sooner.
         let slot_of = |waker: &Waker| waker.data().addr() & 0xff_ffff;
         let first = spawn(own_waker()).await.unwrap();
-        for round in 0..50 {
+        for round in 0..scaled(50, 4) {
             let crowd = Crowd::of(70);
             let group = spawn(join_all(crowd.children()));
             settle().await;

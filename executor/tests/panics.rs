@@ -1,6 +1,7 @@
 //! Panics wherever user code can run: in a poll, in a Drop, in a waker, in a callback. Each stays with whom it
 //! concerns: the others run on, and what was owned is dropped once.
 #![cfg(not(loom))]
+#![allow(clippy::async_yields_async, reason = "handles are brought out of a run on purpose")]
 
 mod common;
 

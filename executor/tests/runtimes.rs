@@ -1,6 +1,7 @@
 //! Several runtimes: side by side in one thread, one inside a task of another, one in its own task, one in a
 //! thread-local, many in one process.
 #![cfg(not(loom))]
+#![allow(clippy::async_yields_async, reason = "handles are brought out of a run on purpose")]
 
 mod common;
 
@@ -103,16 +104,25 @@ fn a_waker_never_means_the_task_of_the_other_runtime_in_the_same_slot() {
     assert_eq!((polls[0].get(), polls[1].get()), (1, 1));
 }
 
+async fn yield_then<T>(value: T) -> T {
+    yield_now().await;
+    value
+}
+
 #[test]
 fn a_handle_of_one_runtimes_task_is_awaited_in_another() {
     let (first, second) = (executor(), executor());
-    let handle = first.block_on(async { spawn(async { 7 }) });
+    let handle = first.block_on(async { spawn(yield_then(7)) });
     let joiner = second.block_on(async {
         let joiner = spawn(handle);
         yield_now().await;
         joiner
     });
-    first.block_on(yield_now()); // the task ends here, and wakes a task over there
+    // The task ends here, and wakes a task over there.
+    first.block_on(async {
+        yield_now().await;
+        yield_now().await;
+    });
     assert_eq!(second.block_on(joiner).unwrap().unwrap(), 7);
 }
 

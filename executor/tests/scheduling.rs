@@ -55,7 +55,8 @@ fn the_order_of_wakes_is_the_order_of_polls() {
         for number in 0..5 {
             let (log, wakers) = (log.clone(), wakers.clone());
             spawn(async move {
-                wakers.borrow_mut().push(own_waker().await);
+                let own = own_waker().await;
+                wakers.borrow_mut().push(own);
                 pause().await;
                 log.add(number.to_string());
             })
@@ -162,18 +163,17 @@ fn the_budget_makes_a_task_that_is_always_ready_give_way() {
             for name in ["one", "two"] {
                 let log = log.clone();
                 spawn(async move {
-                    let mut operations = 0;
-                    for _ in 0..3 * u32::from(budget) {
+                    let mut before = 0;
+                    for operations in 0..3 * u32::from(budget) {
                         poll_fn(|context| {
                             let ready = current::poll_budget(context);
                             if ready.is_pending() {
-                                log.borrow_mut().push((name, operations));
-                                operations = 0;
+                                log.borrow_mut().push((name, operations - before));
+                                before = operations;
                             }
                             ready
                         })
                         .await;
-                        operations += 1;
                     }
                 })
                 .detach();

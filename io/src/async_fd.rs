@@ -1,10 +1,10 @@
 //! Any descriptor, awaited: the base of the sockets here, and open to everybody else's.
 
 use crate::{
-    operation::{Operation, Reading, Ready, Writing},
+    operation::{Operation, Ready},
     reactor::Reactor,
     registration::{Knowledge, Registration, Step},
-    source::{Direction, WaiterId},
+    source::{Direction, Reading, WaiterId, Writing},
     sys,
 };
 use runtime_executor::current;
@@ -120,8 +120,8 @@ impl<T: AsFd> AsyncFd<T> {
 
     /// Waits until the descriptor is readable, has hung up or failed.
     ///
-    /// After an operation ended with `WouldBlock` outside of this handle's methods it may return at once in error;
-    /// use [`try_read_with`](Self::try_read_with).
+    /// Only this handle's own methods notice that nothing is left: when the descriptor is read past them, this
+    /// returns at once until one of them has found it empty. Use [`try_read_with`](Self::try_read_with).
     ///
     /// # Errors
     /// `EPERM` if the selector does not take the descriptor, `EBADF` if it is closed, or a

@@ -3,7 +3,7 @@
 use crate::{
     async_fd::AsyncFd,
     registration::Step,
-    source::{Direction, WaiterId},
+    source::{Side, WaiterId},
 };
 use std::{
     io,
@@ -12,22 +12,6 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
-
-/// The direction of an operation, as a type: it costs no place in the future and no branch in its `poll`.
-pub(crate) trait Side {
-    const DIRECTION: Direction;
-}
-
-pub(crate) struct Reading;
-pub(crate) struct Writing;
-
-impl Side for Reading {
-    const DIRECTION: Direction = Direction::Read;
-}
-
-impl Side for Writing {
-    const DIRECTION: Direction = Direction::Write;
-}
 
 /// Waits for one side of a descriptor as itself, and gives up when dropped.
 struct Seat<'a, S: Side, T: AsFd> {

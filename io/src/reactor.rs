@@ -175,7 +175,7 @@ impl Reactor {
     }
 
     /// Takes the event that an operation may go by. If there is none its waiter is seated when this returns.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ask(
         &self,
         token: Token,

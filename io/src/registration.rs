@@ -24,7 +24,7 @@ use crate::{
     elsewhere,
     handle_error::HandleError,
     reactor::Reactor,
-    source::{Direction, Readiness, Standing, WaiterId},
+    source::{Direction, Readiness, Reading, Side, Standing, WaiterId, Writing},
 };
 use mio::Token;
 use runtime_executor::{RuntimeId, current};
@@ -322,7 +322,11 @@ impl Registration {
         waiter: &mut WaiterId,
         context: &Context<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.sit_down(direction, waiter, context) {
+        let standing = match direction {
+            Direction::Read => self.sit_down::<Reading>(waiter, context),
+            Direction::Write => self.sit_down::<Writing>(waiter, context),
+        };
+        match standing {
             Standing::Waiting => match rearm(&fd, self) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),
@@ -335,15 +339,16 @@ impl Registration {
         }
     }
 
-    /// The part of [`ask`](Self::ask) that is the same for all.
-    fn sit_down(&self, direction: Direction, waiter: &mut WaiterId, context: &Context<'_>) -> Standing {
+    /// The part of [`ask`](Self::ask) that is the same for all who wait on one side.
+    #[inline(never)]
+    fn sit_down<S: Side>(&self, waiter: &mut WaiterId, context: &Context<'_>) -> Standing {
         if self.closed.load(SeqCst) {
             return Standing::Gone;
         }
         let (runtime, token) = (self.runtime.load(Relaxed), self.token());
         let standing = current::with_extension(|reactor: &Rc<Reactor>| {
             if reactor.runtime() == runtime {
-                reactor.ask(token, direction, waiter, context)
+                reactor.ask(token, S::DIRECTION, waiter, context)
             } else {
                 Standing::Gone
             }

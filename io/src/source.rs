@@ -18,6 +18,22 @@ pub(crate) enum Direction {
     Write,
 }
 
+/// A direction as a type: it costs no place in a future and no branch in its `poll`.
+pub(crate) trait Side {
+    const DIRECTION: Direction;
+}
+
+pub(crate) struct Reading;
+pub(crate) struct Writing;
+
+impl Side for Reading {
+    const DIRECTION: Direction = Direction::Read;
+}
+
+impl Side for Writing {
+    const DIRECTION: Direction = Direction::Write;
+}
+
 /// What an event said, as bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Readiness(u8);
@@ -303,7 +319,7 @@ impl Table {
     /// Takes the event that an operation may go by. If there is none, seats its waiter, which gets a number if it
     /// has none. `waiter` then holds the one that had the seat before; it is left alone if there was an event or
     /// the source is gone.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ask(
         &mut self,
         token: Token,
@@ -311,19 +327,21 @@ impl Table {
         id: &mut WaiterId,
         waiter: &mut Option<Waiter>,
     ) -> Standing {
-        let last_waiter = self.last_waiter;
-        let Some(source) = self.source(token) else { return Standing::Gone };
+        let Self { sources, last_waiter, waiting, .. } = self;
+        let Some(source) = find(sources, token) else { return Standing::Gone };
         if let Some(event) = source.take_event(direction) {
             return Standing::Ready(event);
         }
         if id.is_none() {
-            *id = WaiterId(last_waiter + 1);
+            *last_waiter += 1;
+            *id = WaiterId(*last_waiter);
         } else if let Some(seated) = source.waiter(direction, *id) {
             if let Some(waiter) = waiter {
                 std::mem::swap(seated, waiter);
             }
             return Standing::Waiting;
         }
+        *waiting += 1;
         let (seat, seated) = source.seat(direction);
         if seat.is_none() {
             *seat = waiter.take();
@@ -331,8 +349,6 @@ impl Table {
         } else if let Some(waiter) = waiter.take() {
             source.crowd.get_or_insert_default().seats.push(Seat { id: *id, direction, waiter });
         }
-        self.last_waiter = last_waiter.max(id.0);
-        self.waiting += 1;
         Standing::Waiting
     }
 
@@ -378,3 +394,6 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

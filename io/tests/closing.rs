@@ -109,6 +109,7 @@ fn a_peer_that_feeds_us_for_nothing_is_given_up() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri leaves a blocking read asleep at the end of its stream")]
 fn what_was_written_arrives_before_the_end() {
     run(async {
         let (ours, mut theirs) = pair_with_std().await;

@@ -1,5 +1,5 @@
 //! Stories of a process without descriptors left. They lower the limit of the whole process, so they take turns.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", not(miri)))]
 
 mod support;
 

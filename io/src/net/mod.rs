@@ -6,18 +6,21 @@
 //! `into_std` and `from_std` take it across.
 
 mod addr;
+mod connect;
 mod linger;
 mod lookup;
 mod split;
 mod tcp_listener;
+mod tcp_options;
 mod tcp_socket;
 mod tcp_stream;
 mod traits;
 
 pub use addr::ToSocketAddrs;
+pub use linger::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME};
 pub use lookup::{Addresses, lookup_host};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_socket::TcpSocket;
-pub use tcp_stream::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME, TcpStream};
+pub use tcp_stream::TcpStream;

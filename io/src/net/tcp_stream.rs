@@ -1,34 +1,19 @@
 //! A TCP connection.
 
-use super::{
-    addr::ToSocketAddrs,
-    lookup::lookup_host,
-    split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
-    tcp_socket::TcpSocket,
-};
+use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::{
     async_fd::AsyncFd,
     registration::{Knowledge, Step},
     source::Direction,
     sys,
 };
-use runtime_executor::time::timeout;
-use socket2::SockRef;
 use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
-    net::{self, Shutdown, SocketAddr},
+    net::{self, Shutdown},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     sync::Arc,
-    time::Duration,
 };
-
-/// How long [`TcpStream::graceful_close`] waits for the peer's end: nginx's `lingering_time`, ample for a slow
-/// client to read its reply, and a bound on how long one that never closes can hold a descriptor.
-pub const GRACEFUL_CLOSE_TIME: Duration = Duration::from_secs(30);
-/// How many bytes [`TcpStream::graceful_close`] reads and forgets: an upload that was refused may be on its way,
-/// but nobody should feed us for nothing.
-pub const GRACEFUL_CLOSE_BYTES: usize = 64 << 20;
 
 /// A TCP connection.
 ///
@@ -61,54 +46,6 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to the first address of `addr` that answers.
-    ///
-    /// # Errors
-    /// If a name cannot be resolved, or of the last address tried; the message names it.
-    ///
-    /// # Cancel safety
-    /// Dropped while it waits, it closes the socket.
-    ///
-    /// ```
-    /// # use runtime_io::net::{TcpListener, TcpStream};
-    /// # let reactor = runtime_io::Reactor::new()?;
-    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
-    /// # executor.block_on(async {
-    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
-    /// # let port = listener.local_addr()?.port();
-    /// let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    /// assert_eq!(stream.peer_addr()?.port(), port);
-    /// # std::io::Result::Ok(())
-    /// # })?;
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub async fn connect(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = None;
-        for address in lookup_host(addr).await? {
-            match TcpSocket::for_address(&address)?.connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(ConnectError { address, error }),
-            }
-        }
-        Err(match last {
-            Some(last) => io::Error::new(last.error.kind(), last),
-            None => io::Error::new(io::ErrorKind::InvalidInput, "there is no address to connect to"),
-        })
-    }
-
-    /// [`connect`](Self::connect), given up after `limit` for all addresses and the look-up together.
-    ///
-    /// # Errors
-    /// As for `connect`, or `TimedOut`.
-    ///
-    /// # Cancel safety
-    /// Dropped while it waits, it closes the socket.
-    pub async fn connect_timeout(addr: impl ToSocketAddrs, limit: Duration) -> io::Result<Self> {
-        timeout(limit, Self::connect(addr)).await.unwrap_or_else(|_| {
-            Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}")))
-        })
-    }
-
     /// Wraps a connection of the standard library, and makes it non-blocking.
     ///
     /// # Errors
@@ -136,6 +73,23 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has read nothing.
+    ///
+    /// ```
+    /// # use runtime_io::net::{Shutdown, TcpListener, TcpStream};
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (server, _) = listener.accept().await?;
+    /// client.write_all(b"some bytes").await?;
+    /// let mut buf = [0; 4];
+    /// let n = server.read(&mut buf).await?;
+    /// assert_eq!(&buf[..n], b"some");
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
     #[inline]
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
         self.io.reading(move |stream| read_step(stream, buf))
@@ -217,6 +171,22 @@ impl TcpStream {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has written nothing.
+    ///
+    /// ```
+    /// # use runtime_io::net::{Shutdown, TcpListener, TcpStream};
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (server, _) = listener.accept().await?;
+    /// let n = client.write(b"as much as there is room for").await?;
+    /// assert!(n > 0);
+    /// # drop(server);
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
     #[inline]
     pub fn write<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
         self.io.writing(move |stream| write_step(stream, buf))
@@ -322,55 +292,28 @@ impl TcpStream {
     ///
     /// # Errors
     /// `NotConnected` if the connection is gone already. Doing it twice is no mistake.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.io.get_ref().shutdown(how)
-    }
-
-    /// Ends our side, then reads and forgets what the peer still sends until it has ended its side too, for at most
-    /// [`GRACEFUL_CLOSE_TIME`] and [`GRACEFUL_CLOSE_BYTES`]; then closes.
-    ///
-    /// Closing while input is unread, or still comes, makes TCP send a reset, and the peer then loses what it has
-    /// not yet read of our reply. Use this after the last reply to a peer that may still be sending.
-    ///
-    /// # Errors
-    /// `TimedOut` or `QuotaExceeded` if the peer did not end its side in time; `ConnectionReset` if it threw the
-    /// connection away. The connection is closed in any case.
-    ///
-    /// # Cancel safety
-    /// Dropped while it waits, it closes the connection at once.
     ///
     /// ```
-    /// # use runtime_io::net::{TcpListener, TcpStream};
+    /// # use runtime_io::net::{Shutdown, TcpListener, TcpStream};
     /// # let reactor = runtime_io::Reactor::new()?;
     /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
     /// # executor.block_on(async {
     /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
     /// # let client = TcpStream::connect(listener.local_addr()?).await?;
     /// # let (server, _) = listener.accept().await?;
-    /// client.write_all(b"GET / HTTP/1.1\r\n\r\nand more that nobody reads").await?;
-    /// server.write_all(b"HTTP/1.1 413 Content Too Large\r\n\r\n").await?;
-    /// # drop(client);
-    /// let _ = server.graceful_close().await;
+    /// client.write_all(b"request").await?;
+    /// client.shutdown(Shutdown::Write)?;
+    /// let mut buf = [0; 16];
+    /// assert_eq!(server.read(&mut buf).await?, 7);
+    /// assert_eq!(server.read(&mut buf).await?, 0); // the end of the request
+    /// server.write_all(b"reply").await?;
+    /// assert_eq!(client.read(&mut buf).await?, 5);
     /// # std::io::Result::Ok(())
     /// # })?;
     /// # std::io::Result::Ok(())
     /// ```
-    pub async fn graceful_close(self) -> io::Result<()> {
-        self.graceful_close_within(GRACEFUL_CLOSE_TIME).await
-    }
-
-    /// [`graceful_close`](Self::graceful_close) with another limit of time.
-    ///
-    /// # Errors
-    /// As for `graceful_close`.
-    ///
-    /// # Cancel safety
-    /// Dropped while it waits, it closes the connection at once.
-    pub async fn graceful_close_within(self, limit: Duration) -> io::Result<()> {
-        timeout(limit, self.drain_to_end()).await.unwrap_or_else(|_| {
-            let sentence = format!("the peer did not end its side within {limit:?}");
-            Err(io::Error::new(io::ErrorKind::TimedOut, sentence))
-        })
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.io.get_ref().shutdown(how)
     }
 
     /// Splits into halves that borrow the connection, for two futures in one task.
@@ -379,82 +322,36 @@ impl TcpStream {
     }
 
     /// Splits into halves of their own, for two tasks. Dropping the writing half ends our side of the connection.
+    ///
+    /// ```
+    /// # use runtime_io::net::{Shutdown, TcpListener, TcpStream};
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (server, _) = listener.accept().await?;
+    /// let (reader, writer) = server.into_split();
+    /// let copying = runtime_executor::spawn(async move {
+    ///     let mut buf = [0; 1024];
+    ///     loop {
+    ///         match reader.read(&mut buf).await? {
+    ///             0 => return std::io::Result::Ok(()),
+    ///             n => writer.write_all(&buf[..n]).await?,
+    ///         }
+    ///     }
+    /// });
+    /// client.write_all(b"echo").await?;
+    /// client.read_exact(&mut [0; 4]).await?;
+    /// drop(client);
+    /// copying.await.unwrap()?;
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         let stream = Arc::new(self);
         (OwnedReadHalf::new(Arc::clone(&stream)), OwnedWriteHalf::new(stream))
-    }
-
-    /// The peer's address.
-    ///
-    /// # Errors
-    /// `NotConnected` if the peer has reset the connection.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get_ref().peer_addr()
-    }
-
-    /// Our own address.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get_ref().local_addr()
-    }
-
-    /// Whether small writes are sent at once rather than collected (`TCP_NODELAY`).
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.io.get_ref().nodelay()
-    }
-
-    /// Sets [`nodelay`](Self::nodelay).
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.io.get_ref().set_nodelay(nodelay)
-    }
-
-    /// What closing does with bytes not yet sent (`SO_LINGER`).
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn linger(&self) -> io::Result<Option<Duration>> {
-        SockRef::from(self).linger()
-    }
-
-    /// Sets [`linger`](Self::linger). `Some(ZERO)` makes closing a reset that throws them away; a longer time makes
-    /// closing block the whole thread, so prefer [`graceful_close`](Self::graceful_close).
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        SockRef::from(self).set_linger(linger)
-    }
-
-    /// How many routers a packet may pass (IPv4's time to live).
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.io.get_ref().ttl()
-    }
-
-    /// Sets [`ttl`](Self::ttl).
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.get_ref().set_ttl(ttl)
-    }
-
-    /// Takes the error that the system holds for this socket, if any.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.get_ref().take_error()
     }
 
     #[inline]
@@ -523,24 +420,5 @@ impl From<TcpStream> for OwnedFd {
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.io.get_ref().fmt(f)
-    }
-}
-
-/// Which address could not be connected to, and why.
-#[derive(Debug)]
-struct ConnectError {
-    address: SocketAddr,
-    error: io::Error,
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}: {}", self.address, self.error)
-    }
-}
-
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
     }
 }

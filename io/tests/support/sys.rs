@@ -38,7 +38,8 @@ pub(crate) fn packet_pipe() -> (OwnedFd, OwnedFd) {
     // SAFETY: it writes the two numbers.
     assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_DIRECT | libc::O_CLOEXEC) }, 0);
     // SAFETY: the call has opened both for us.
-    unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) }
+    let [reader, writer] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
+    (reader, writer)
 }
 
 /// Sends bytes with a descriptor beside them (`SCM_RIGHTS`).
@@ -56,8 +57,10 @@ pub(crate) fn send_with_descriptor(socket: BorrowedFd<'_>, bytes: &[u8], passeng
     let size = u32::try_from(size_of::<RawFd>()).unwrap();
     // SAFETY: it only computes.
     message.msg_controllen = unsafe { libc::CMSG_SPACE(size) } as usize;
-    // SAFETY: the message has room for a header.
-    let header = unsafe { &mut *libc::CMSG_FIRSTHDR(&raw const message) };
+    // SAFETY: it only computes.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    // SAFETY: the message has room for a header, aligned for it.
+    let header = unsafe { &mut *header };
     header.cmsg_level = libc::SOL_SOCKET;
     header.cmsg_type = libc::SCM_RIGHTS;
     // SAFETY: it only computes.

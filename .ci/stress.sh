@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 limit=$1
 shift
 # The packages with threads or sockets in them, and the stories; compilers under stress tell us nothing.
-tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io -p runtime-suite --lib --tests "$@")
+tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io -p runtime-suite --lib --tests --examples "$@")
 "${tests[@]}" --no-run
 
 hogs=()

@@ -159,19 +159,27 @@ impl Core {
     /// Wakes whoever `key` means. On this thread, with this runtime entered.
     #[inline]
     pub(crate) fn wake(&self, key: Key) {
-        if let Some(occupant) = self.slots.find(key) {
+        // A task that wakes itself, to yield or to go on later, is at hand.
+        if let Some(running) = self.running.get()
+            && running.key() == key
+        {
+            self.schedule(running);
+        } else if let Some(occupant) = self.slots.find(key) {
             self.wake_occupant(occupant);
+        }
+    }
+
+    #[inline]
+    fn schedule(&self, task: TaskRef) {
+        if let Some(queued) = task.schedule() {
+            self.push(queued);
         }
     }
 
     #[inline]
     fn wake_occupant(&self, occupant: Occupant) {
         match occupant {
-            Occupant::Task(task) => {
-                if let Some(queued) = task.schedule() {
-                    self.push(queued);
-                }
-            }
+            Occupant::Task(task) => self.schedule(task),
             Occupant::Child { group, index } => self.wake_child(group, index),
             Occupant::Vacant { .. } => {}
         }
@@ -265,7 +273,7 @@ impl Core {
         self.running.replace(task)
     }
 
-    /// The task that runs now; `None` inside the root future and between polls.
+    /// The task that runs now, which may be the root; `None` between polls.
     pub(crate) fn running(&self) -> Option<TaskRef> {
         self.running.get()
     }

@@ -41,6 +41,7 @@ pub(crate) struct EventLoop<'a> {
 impl Drop for EventLoop<'_> {
     /// Also when the root future panics.
     fn drop(&mut self) {
+        self.core.set_running(None);
         self.core.forget_stops();
     }
 }
@@ -57,7 +58,10 @@ impl<'a> EventLoop<'a> {
         waker::wake_key(key);
         let poll_root = || {
             core.refill_budget();
-            root.as_mut().poll(&mut Context::from_waker(&waker::waker(key)))
+            core.set_running(Some(core.root()));
+            let polled = root.as_mut().poll(&mut Context::from_waker(&waker::waker(key)));
+            core.set_running(None);
+            polled
         };
         self.run(poll_root, || None)
     }

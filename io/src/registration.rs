@@ -33,7 +33,7 @@ use std::{
     os::fd::BorrowedFd,
     rc::Rc,
     sync::atomic::{
-        AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
+        AtomicU8, AtomicU64, AtomicUsize,
         Ordering::{Relaxed, SeqCst},
     },
     task::{Context, Poll, ready},
@@ -120,27 +120,24 @@ impl Knowledge {
     }
 }
 
-/// Everything below is written by the owner's thread alone, `runtime` and `closed` apart; `Relaxed` will do, since
-/// whatever moved the handle to another thread has ordered these too. Only `close` may run beside the first wait
-/// on another thread: it writes `closed` and reads `token`, which [`register`](Self::register) writes before
-/// [`ask`](Self::ask) reads `closed`, so one of the two sees the other.
+/// Everything below is written by the owner's thread alone, `runtime` apart; `Relaxed` will do, since whatever moved
+/// the handle to another thread has ordered these too. Only `close` may run beside the first wait on another thread:
+/// it writes `runtime` and reads `token`, while [`register`](Self::register) writes `token` before
+/// [`sit_down`](Self::sit_down) reads `runtime`, so one of the two sees the other.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    /// Bits of the runtime; 0 while unregistered.
+    /// Bits of the runtime, 0 while unregistered; with [`CLOSED`], which makes them nobody's.
     runtime: AtomicU64,
     token: AtomicUsize,
     knowledge: AtomicU8,
-    closed: AtomicBool,
 }
+
+/// The bit of a handle that was closed. No runtime's number is that high.
+const CLOSED: u64 = 1 << 63;
 
 impl Registration {
     pub(crate) const fn new(kind: Knowledge) -> Self {
-        Self {
-            runtime: AtomicU64::new(0),
-            token: AtomicUsize::new(0),
-            knowledge: AtomicU8::new(kind.0),
-            closed: AtomicBool::new(false),
-        }
+        Self { runtime: AtomicU64::new(0), token: AtomicUsize::new(0), knowledge: AtomicU8::new(kind.0) }
     }
 
     /// Tries `op` as often as it takes, and waits in between while the descriptor is not ready. Each try costs one
@@ -207,7 +204,7 @@ impl Registration {
         });
         let Some(event) = event.flatten() else { return false };
         self.set_knowledge(self.knowledge().learn(direction, event));
-        !self.closed.load(Relaxed)
+        true
     }
 
     /// Ready when an event has said that the direction is ready, and no operation has found it exhausted since.
@@ -234,7 +231,7 @@ impl Registration {
         mut op: impl FnMut() -> io::Result<Step<R>>,
     ) -> io::Result<R> {
         let registered = self.runtime.load(Relaxed) != 0;
-        if self.closed.load(Relaxed) || (registered && !self.is_usable_here()) {
+        if registered && !self.is_usable_here() {
             return Err(self.refusal());
         }
         if self.knowledge().awaits(direction) && !self.take_event(direction) {
@@ -279,20 +276,20 @@ impl Registration {
     /// Whether this thread's runtime owns the handle, or may come to own it.
     #[inline]
     fn is_usable_here(&self) -> bool {
-        let here = match RuntimeId::from_bits(self.runtime.load(Relaxed)) {
+        match RuntimeId::from_bits(self.runtime.load(Relaxed)) {
             Some(owner) => owner.is_current(),
             None => current::is_entered(),
-        };
-        here && !self.closed.load(Relaxed)
+        }
     }
 
     /// Says why the handle is not usable here.
     #[cold]
     fn refusal(&self) -> io::Error {
-        if self.closed.load(Relaxed) {
+        let runtime = self.runtime.load(Relaxed);
+        if runtime & CLOSED != 0 {
             return HandleError::Closed.into();
         }
-        match RuntimeId::from_bits(self.runtime.load(Relaxed)) {
+        match RuntimeId::from_bits(runtime) {
             None if current::is_entered() => HandleError::NoReactor,
             None => HandleError::NoRuntime,
             Some(owner) if owner.is_current() => HandleError::NoReactor,
@@ -303,10 +300,14 @@ impl Registration {
         .into()
     }
 
-    /// Calls `f` with the reactor that the handle is registered with.
-    #[inline]
+    /// Bits of the runtime it is registered with, closed or not; 0 while unregistered.
+    fn owner(&self) -> u64 {
+        self.runtime.load(Relaxed) & !CLOSED
+    }
+
+    /// Calls `f` with the reactor that the handle is registered with, closed or not.
     fn with_reactor<R>(&self, f: impl FnOnce(&Reactor) -> R) -> io::Result<R> {
-        let runtime = self.runtime.load(Relaxed);
+        let runtime = self.owner();
         let done = current::with_extension(|reactor: &Rc<Reactor>| {
             (reactor.runtime() == runtime).then(|| f(reactor))
         });
@@ -342,10 +343,7 @@ impl Registration {
     /// The part of [`ask`](Self::ask) that is the same for all who wait on one side.
     #[inline(never)]
     fn sit_down<S: Side>(&self, waiter: &mut WaiterId, context: &Context<'_>) -> Standing {
-        if self.closed.load(SeqCst) {
-            return Standing::Gone;
-        }
-        let (runtime, token) = (self.runtime.load(Relaxed), self.token());
+        let (runtime, token) = (self.runtime.load(SeqCst), self.token());
         let standing = current::with_extension(|reactor: &Rc<Reactor>| {
             if reactor.runtime() == runtime {
                 reactor.ask(token, S::DIRECTION, waiter, context)
@@ -399,7 +397,7 @@ impl Registration {
                 Ok(())
             }
             Err(error) => {
-                self.runtime.store(0, Relaxed);
+                self.runtime.fetch_and(CLOSED, Relaxed);
                 Err(error)
             }
         }
@@ -410,17 +408,17 @@ impl Registration {
     pub(crate) fn unseat(&self, direction: Direction, waiter: WaiterId) {
         let token = self.token();
         if self.with_reactor(|reactor| reactor.unseat(token, direction, waiter)).is_err() {
-            let runtime = self.runtime.load(Relaxed);
+            let runtime = self.owner();
             elsewhere::on_owner(runtime, move |reactor| reactor.unseat(token, direction, waiter));
         }
     }
 
     /// Makes every operation, waiting or to come, fail with [`HandleError::Closed`].
     pub(crate) fn close(&self) {
-        if self.closed.swap(true, SeqCst) {
+        let runtime = self.runtime.fetch_or(CLOSED, SeqCst);
+        if runtime & CLOSED != 0 {
             return;
         }
-        let runtime = self.runtime.load(SeqCst);
         let token = Token(self.token.load(SeqCst));
         if runtime != 0 && self.with_reactor(|reactor| reactor.wake_all(token)).is_err() {
             elsewhere::on_owner(runtime, move |reactor| reactor.wake_all(token));
@@ -429,7 +427,7 @@ impl Registration {
 
     /// Ends the registration, from any thread. To be called before the descriptor is closed or given away.
     pub(crate) fn release(&mut self, fd: BorrowedFd<'_>) {
-        let runtime = *self.runtime.get_mut();
+        let runtime = self.owner();
         if runtime == 0 {
             return;
         }

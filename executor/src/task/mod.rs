@@ -100,11 +100,11 @@ impl TaskInfo {
 #[track_caller]
 pub fn current() -> TaskInfo {
     current::expect("task::current", |core| match core.running() {
-        Some(task) => {
+        Some(task) if task != core.root() => {
             let error::Label { id, name, spawned_at } = task.label();
             TaskInfo { id, name, spawned_at: Some(spawned_at) }
         }
-        None => TaskInfo { id: TaskId(0), name: None, spawned_at: None },
+        _ => TaskInfo { id: TaskId(0), name: None, spawned_at: None },
     })
 }
 

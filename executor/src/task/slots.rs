@@ -148,7 +148,7 @@ impl Slots {
     ///
     /// # Panics
     /// If 16.7 million tasks and children live already.
-    #[inline]
+    #[inline(always)] // the occupant is known where it is called, so packing it costs nothing
     pub(crate) fn insert(&self, occupant: Occupant) -> Key {
         if self.vacant.get() == NONE {
             self.grow();

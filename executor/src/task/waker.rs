@@ -131,8 +131,7 @@ fn is_ours(waker: &Waker) -> bool {
 
 #[inline]
 fn count(key: Key, change: i32) {
-    let at_home =
-        current::with(|core| core.is_home_of(key) && core.slots().count_clones(key.slot(), change));
+    let at_home = current::with(|core| core.is_home_of(key) && core.slots().count_clones(key.slot(), change));
     if at_home != Some(true) {
         count_from_afar(key, change);
     }

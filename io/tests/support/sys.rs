@@ -3,12 +3,12 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// Lowers or raises how many descriptors this process may open; gives what it was.
-pub(crate) fn limit_descriptors(limit: u64) -> u64 {
+pub(crate) fn limit_descriptors(limit: libc::rlim_t) -> libc::rlim_t {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: it writes the struct it is given.
     assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) }, 0);
@@ -33,12 +33,14 @@ pub(crate) fn closed_descriptor() -> BorrowedFd<'static> {
 
 /// A pipe that keeps every write apart, as a packet.
 #[cfg(target_os = "linux")]
-pub(crate) fn packet_pipe() -> (OwnedFd, OwnedFd) {
+pub(crate) fn packet_pipe() -> (std::os::fd::OwnedFd, std::os::fd::OwnedFd) {
+    use std::os::fd::FromRawFd;
+
     let mut ends = [0; 2];
     // SAFETY: it writes the two numbers.
     assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_DIRECT | libc::O_CLOEXEC) }, 0);
     // SAFETY: the call has opened both for us.
-    let [reader, writer] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
+    let [reader, writer] = ends.map(|end| unsafe { std::os::fd::OwnedFd::from_raw_fd(end) });
     (reader, writer)
 }
 

@@ -73,11 +73,11 @@ fn a_job_starts_at_once_without_being_awaited() {
 #[test]
 fn a_panic_in_a_job_is_the_handles_error_with_its_payload() {
     executor().block_on(async {
-        let error = spawn_blocking(|| panic_any(7_u32)).await.map(|()| ()).unwrap_err();
+        let error = spawn_blocking(|| panic_any(7_u32)).await.unwrap_err();
         assert!(error.is_panic());
         assert_eq!(*error.into_panic().downcast::<u32>().unwrap(), 7);
 
-        let error = spawn_blocking(|| panic!("disk on fire")).await.map(|()| ()).unwrap_err();
+        let error = spawn_blocking(|| panic!("disk on fire")).await.unwrap_err();
         let text = error.to_string();
         assert!(text.ends_with("panicked: disk on fire"), "{text}");
         assert!(text.contains("tests/blocking.rs"), "spawned at our line, not inside the runtime: {text}");

@@ -228,7 +228,7 @@ fn no_wake_is_lost_and_none_is_served_twice() {
                 }
                 let before: Vec<_> = woken.iter().map(|number| crowd.polls(*number)).collect();
                 woken.iter().for_each(|number| crowd.wake(*number));
-                if random % 3 == 0 {
+                if random.is_multiple_of(3) {
                     yield_now().await; // half-way through
                     continue;
                 }
@@ -552,7 +552,7 @@ fn a_child_woken_while_its_parents_waker_is_cloned_is_polled() {
         crowd.wake(0); // takes the parent out of the group, so that the next poll stores another
         crowd.end(0);
         crowd.end(1);
-        let waker: Waker = counting.clone().into();
+        let waker: Waker = counting.into();
         let polled = Pin::new(&mut group).poll(&mut Context::from_waker(&waker));
         assert_eq!(polled, Poll::Ready(vec![0, 1]));
     });

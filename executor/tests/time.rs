@@ -49,8 +49,8 @@ impl Log {
         Self(Rc::default(), Instant::now())
     }
 
-    fn add(&self, what: impl ToString) {
-        self.0.borrow_mut().push((what.to_string(), self.1.elapsed().as_millis()));
+    fn add(&self, what: impl Into<String>) {
+        self.0.borrow_mut().push((what.into(), self.1.elapsed().as_millis()));
     }
 
     #[track_caller]
@@ -146,9 +146,9 @@ fn timers_with_one_deadline_fire_in_the_order_of_their_creation() {
             let order = order.clone();
             spawn(async move {
                 if i % 3 == 0 {
-                    time::sleep_until(deadline).await
+                    time::sleep_until(deadline).await;
                 } else {
-                    time::sleep(SECOND).await
+                    time::sleep(SECOND).await;
                 }
                 order.borrow_mut().push(i);
             })

@@ -38,8 +38,8 @@ impl Log {
         Self(Rc::default(), Instant::now())
     }
 
-    fn add(&self, what: impl ToString) {
-        self.0.borrow_mut().push((what.to_string(), self.1.elapsed().as_millis()));
+    fn add(&self, what: impl Into<String>) {
+        self.0.borrow_mut().push((what.into(), self.1.elapsed().as_millis()));
     }
 
     #[track_caller]

@@ -435,6 +435,26 @@ fn stop_wakes_a_loop_that_sleeps() {
 }
 
 #[test]
+fn stop_ends_a_run_whose_tasks_never_rest() {
+    let executor = executor();
+    let handle = executor.handle();
+    let stopped = executor.try_block_on(async {
+        for _ in 0..3 {
+            spawn(async {
+                loop {
+                    yield_now().await;
+                }
+            })
+            .detach();
+        }
+        yield_now().await;
+        elsewhere(|| handle.stop());
+        pending::<()>().await;
+    });
+    assert_eq!(stopped, Err(Stopped));
+}
+
+#[test]
 fn stopped_block_on_panics_with_a_sentence() {
     let executor = executor();
     let handle = executor.handle();
@@ -527,19 +547,18 @@ fn mail_may_spawn_and_post_again() {
 fn bits_made_up_name_a_runtime_that_is_gone() {
     assert_eq!(RuntimeId::from_bits(0), None);
     let drops = Drops::default();
-    // Whatever the number: never somebody's mailbox. Small ones have no runtime number in them at all.
-    for bits in (1..5_000).chain([u64::MAX, 1 << 63]) {
+    // The small ones lead to the block of some runtime, alive or gone, but not to any that it ever served; the large
+    // ones name runtimes that are still to come.
+    for bits in (1..5_000).step_by(scaled(1, 1_000)).chain([4_095, 4_096 << 40, u64::MAX, 1 << 63]) {
         let Some(id) = RuntimeId::from_bits(bits) else { continue };
-        if id == executor().handle().runtime() {
-            continue;
-        }
+        assert!(bits >= 4_096, "{bits} has no number of a runtime in it");
         assert!(!id.is_current());
-        let guard = drops.value();
-        let posted = id.post(move || drop(guard));
-        if bits < 1 << 12 {
-            assert_eq!(posted, Err(RuntimeGone), "{bits}");
+        if bits > 1 << 40 {
+            let guard = drops.value();
+            assert_eq!(id.post(move || drop(guard)), Err(RuntimeGone), "{bits}");
         }
     }
+    drops.assert_here(3);
 }
 
 #[test]

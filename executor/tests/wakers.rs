@@ -584,6 +584,33 @@ fn a_wake_inside_the_own_drop_is_nothing() {
     });
 }
 
+#[test]
+fn a_wake_inside_the_own_callback_is_nothing() {
+    executor().block_on(async {
+        for keep_handle in [true, false] {
+            let (give, take) = mpsc::channel();
+            let handle = spawn(poll_fn(move |context| {
+                give.send(context.waker().clone()).unwrap();
+                Poll::Ready(vec![7])
+            }));
+            handle.on_done(move |_| {
+                let waker: Waker = take.recv().unwrap();
+                waker.wake_by_ref();
+                waker.wake();
+            });
+            if keep_handle {
+                assert_eq!(handle.await.unwrap(), [7]);
+            } else {
+                drop(handle);
+            }
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            assert_eq!(task::count(), 0);
+        }
+    });
+}
+
 /// The joiner is foreign code: it may come straight back to us.
 #[test]
 fn a_joiners_waker_may_come_back_to_what_wakes_it() {

@@ -4,14 +4,16 @@
 mod support;
 
 use futures_lite::future::poll_once;
+use runtime_executor::{spawn_blocking, task::yield_now};
 use runtime_io::net::{TcpListener, TcpSocket, TcpStream};
 use std::{
     io::ErrorKind,
     net::{self, SocketAddr},
+    os::fd::{AsFd, AsRawFd},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use support::{open_descriptors, run, run_with};
+use support::{open_descriptors, pair_with_std, run, run_with};
 
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -108,6 +110,26 @@ fn a_cancelled_accept_closes_nothing_but_itself() {
         }
         drop(listener);
         assert_eq!((reactor.registered(), open_descriptors()), (0, before));
+    });
+}
+
+#[test]
+fn a_socket_dropped_on_another_thread_leaves_the_selector_though_somebody_holds_it() {
+    let _alone = alone();
+    run_with(|reactor| async move {
+        let (ours, _theirs) = pair_with_std().await;
+        assert!(poll_once(ours.read(&mut [0; 1])).await.is_none());
+        let number = ours.as_raw_fd();
+        let held = ours.as_fd().try_clone_to_owned().unwrap();
+        spawn_blocking(move || drop(ours)).await.unwrap();
+        while reactor.registered() > 0 {
+            yield_now().await;
+        }
+        // The same open file under the same number: the selector would say that it has it already.
+        let again = held.try_clone().unwrap();
+        assert_eq!(again.as_raw_fd(), number);
+        let again = TcpStream::try_from(again).unwrap();
+        assert!(poll_once(again.read(&mut [0; 1])).await.is_none());
     });
 }
 

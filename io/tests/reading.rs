@@ -12,7 +12,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use support::{pair, pair_with_std, pattern, read_to_end, run, run_with, until_waiting};
+use support::{pair, pair_with_std, pattern, read_to_end, run, run_with, until_all_woken, until_waiting};
 
 #[test]
 fn one_byte_at_a_time_both_ways_arrives_whole() {
@@ -157,8 +157,7 @@ fn a_read_cancelled_after_its_wake_leaves_the_event_to_the_next() {
             let mut read = Box::pin(ours.read(&mut buf));
             assert!(poll_once(&mut read).await.is_none());
             theirs.write_all(b"x").unwrap();
-            reactor.park(Some(Duration::from_secs(10))).unwrap();
-            assert_eq!(reactor.waiters(), 0, "the event has woken it");
+            until_all_woken(&reactor);
         }
         assert_eq!(ours.read(&mut buf).await.unwrap(), 1);
     });

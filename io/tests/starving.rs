@@ -12,7 +12,8 @@ use std::{
     fs::File,
     net,
     rc::Rc,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Wake},
     time::Duration,
 };
 use support::sys::{limit_descriptors, next_descriptor};
@@ -106,6 +107,13 @@ fn closing_a_descriptor_of_ours_lets_the_acceptor_try_at_once() {
     });
 }
 
+/// A waker whose copies can be counted.
+struct Watched;
+
+impl Wake for Watched {
+    fn wake(self: Arc<Self>) {}
+}
+
 #[test]
 fn a_starved_accept_that_is_dropped_is_forgotten() {
     let _alone = alone();
@@ -113,10 +121,13 @@ fn a_starved_accept_that_is_dropped_is_forgotten() {
     run_paused(|_| async move {
         let spare = File::open("/dev/null").unwrap();
         let limit = Limit::here();
+        let watched = Arc::new(Watched);
         {
             let mut accept = Box::pin(listener.accept());
-            assert!(futures_lite::future::poll_once(&mut accept).await.is_none());
+            let waker = Arc::clone(&watched).into();
+            assert!(accept.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         }
+        assert_eq!(Arc::strong_count(&watched), 1, "somebody still holds its waker");
         drop(spare);
         let begun = Instant::now();
         // A new one is not made to wait for the old one's clock.

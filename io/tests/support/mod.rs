@@ -55,6 +55,14 @@ pub(crate) async fn until_waiting(reactor: &Reactor, count: usize) {
     }
 }
 
+/// Asks the selector until everybody who waits has been woken, and lets nobody run meanwhile.
+pub(crate) fn until_all_woken(reactor: &Reactor) {
+    while reactor.waiters() > 0 {
+        // The first event may be about room only.
+        reactor.park(Some(TOO_LONG)).unwrap();
+    }
+}
+
 /// Reads to the end.
 pub(crate) async fn read_to_end(stream: &TcpStream) -> io::Result<Vec<u8>> {
     let mut all = Vec::new();

@@ -1,5 +1,5 @@
 //! System calls that the stories need and no safe crate offers.
-#![allow(unsafe_code, reason = "tests provoke what safe code cannot")]
+#![expect(unsafe_code, reason = "tests provoke what safe code cannot")]
 
 use std::{
     io,

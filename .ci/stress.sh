@@ -2,14 +2,15 @@
 # Runs the tests again and again under conditions that a quiet machine never shows: all threads on one core, and both
 # cores taken by others. A race that hides behind the usual order of things comes out here.
 #
-# usage: .ci/stress.sh SECONDS [OPTION OF cargo test...]    ends after the round that is running when the time is up
+# usage: .ci/stress.sh SECONDS [OPTION OF cargo...]    ends after the round that is running when the time is up
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 limit=$1
 shift
 # The packages with threads or sockets in them, and the stories; compilers under stress tell us nothing.
-tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io -p runtime-suite --lib --tests --examples "$@")
+tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io -p runtime-suite --lib --tests "$@")
+cargo build --examples "$@" # which the stories start
 "${tests[@]}" --no-run
 
 hogs=()

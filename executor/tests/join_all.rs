@@ -572,9 +572,12 @@ fn slots_are_given_back() {
             settle().await;
             drop(group.cancel_and_wait().await);
         }
+        for _ in 0..scaled(1_000, 250) {
+            join_all([yield_now()]).await; // each time with a slot left over at the end
+        }
         let wakers = join_all((0..70).map(|_| spawn(own_waker()))).await;
         let highest = wakers.iter().map(|waker| slot_of(waker.as_ref().unwrap())).max().unwrap();
-        assert!(highest < slot_of(&first) + 400, "slots leak: {highest}");
+        assert!(highest < slot_of(&first) + 200, "slots leak: {highest}");
         assert_eq!(task::count(), 0);
     });
 }

@@ -84,6 +84,9 @@ async fn called_back() {
 }
 
 async fn joined_in_groups() {
+    for _ in 0..BATCH {
+        join_all([yield_now(), yield_now()]).await;
+    }
     join_all((0..BATCH).map(async |_| yield_now().await)).await;
     let mut half = join_all((0..BATCH).map(|_| Box::pin(pending::<()>())));
     assert!(common::poll_once(&mut half).await.is_pending());

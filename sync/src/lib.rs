@@ -25,5 +25,20 @@
 //! assert_eq!(worker.join().unwrap(), Ok(()));
 //! ```
 
+mod block;
+pub mod event;
+pub mod flavour;
+pub mod lock;
+mod names;
+mod observer;
+mod permits;
 mod primitives;
+pub mod semaphore;
 pub mod shared;
+mod timed;
+mod wait_list;
+
+pub use observer::{Holder, Kind, Observer, Owner, Ticket, Wait, install};
+pub use timed::Elapsed;
+
+names::names!(Local);

@@ -1,13 +1,19 @@
 //! The cross-thread building blocks, from `std`, or from `loom` when its model checker runs them.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+pub(crate) use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+pub(crate) use loom::sync::{
+    Arc, Condvar, Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
 
-/// Locks, taking over from a thread that panicked inside: none of our critical sections runs user code, so
-/// what it guards is whole even then.
+/// Locks, taking over from a thread that panicked inside: our critical sections run no user code but the ordering
+/// of a priority queue's items, and what they guard is whole whenever that runs.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

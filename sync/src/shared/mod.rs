@@ -1,5 +1,7 @@
-//! The thread-safe flavour: every type is `Send + Sync` as far as what it carries allows, and its two ends may
-//! live on different threads, under different executors, or under none.
+//! The thread-safe flavour: every type is `Send + Sync` as far as what it carries allows, and may be shared by
+//! threads and reactors. The names and their meaning are those of the [local flavour](crate); code outside of any
+//! executor has `blocking_…` methods besides.
 
-mod block;
 pub mod oneshot;
+
+crate::names::names!(Shared);

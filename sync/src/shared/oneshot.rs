@@ -1,6 +1,6 @@
 //! One value, once, from one place to another: how a result leaves the thread that computed it.
 
-use super::block::block_on;
+use crate::block::block_on;
 use crate::primitives::{Arc, Mutex, MutexGuard, lock};
 use std::{
     error::Error,

@@ -40,7 +40,7 @@ impl Wake for Doze {
 }
 
 /// Polls `future` to its end on this thread, which sleeps in between.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let doze = Arc::new(Doze { woken: Mutex::new(false), bell: Condvar::new() });
     let waker = Arc::clone(&doze).into();

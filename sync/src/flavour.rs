@@ -1,0 +1,316 @@
+//! The two flavours: how state is guarded and shared. Everything else in this room is written once, over them.
+//!
+//! [`Local`] is plain cells, on one thread. [`Shared`] is atomics and a mutex, for many. The algorithms follow the
+//! stricter of the two; in the local flavour a compare-and-swap on a cell compiles to a comparison and a store.
+
+#![expect(unsafe_code, reason = "a value behind a lock, and the source line of its holder")]
+
+use crate::{
+    observer::{Holder, Owner},
+    primitives::{Arc, AtomicUsize, Mutex, Ordering, lock},
+};
+use std::{
+    cell::{Cell, RefCell, UnsafeCell},
+    fmt,
+    marker::PhantomData,
+    ops::Deref,
+    panic::Location,
+    ptr,
+    rc::Rc,
+    sync::atomic::{AtomicPtr, AtomicU8},
+};
+
+/// Which flavour a primitive is of: [`Local`] or [`Shared`]. Sealed.
+pub trait Flavour: Parts + Copy + fmt::Debug + 'static {}
+
+/// Plain cells: fast, and tied to one thread (`!Send`, `!Sync`).
+#[derive(Debug, Clone, Copy)]
+pub struct Local(PhantomData<*const ()>);
+
+/// Atomics and a mutex: `Send` and `Sync` as far as the contents allow.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared;
+
+impl Flavour for Local {}
+impl Flavour for Shared {}
+
+/// What a flavour consists of.
+pub trait Parts: Sized {
+    /// State that several futures change, one at a time.
+    type Guarded<S>: Guarded<S>;
+    /// A counter or a few bits, for the paths on which nobody waits.
+    type Word: Word;
+    /// A counter that may lose a count.
+    type Tally: Tally;
+    /// Who holds something: for whoever looks on. Nothing is decided by it but by its owner.
+    type Note: Note;
+    /// Shared ownership.
+    type Pointer<T>: Pointer<T>;
+}
+
+/// See [`Parts::Guarded`].
+pub trait Guarded<S> {
+    /// Begins with `state`.
+    fn new(state: S) -> Self;
+    /// Calls `f` with the state. Nothing in `f` may be other people's code: it would find us in the middle of
+    /// things. Collect what is to be woken or dropped, return it, then call.
+    fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R;
+}
+
+/// See [`Parts::Word`]. What is read happened before what is written.
+pub trait Word {
+    /// Begins with `value`.
+    fn new(value: usize) -> Self;
+    /// What is there.
+    fn load(&self) -> usize;
+    /// Puts `value` there.
+    fn store(&self, value: usize);
+    /// Puts `new` in place of `old`; if something else is there, `Err` has that.
+    fn replace(&self, old: usize, new: usize) -> Result<(), usize>;
+}
+
+/// See [`Parts::Tally`].
+pub trait Tally {
+    /// Begins at zero.
+    fn new() -> Self;
+    /// Counts one, and says how many there are now, modulo 256.
+    fn count(&self) -> u8;
+}
+
+/// See [`Parts::Note`].
+pub trait Note {
+    /// Begins with nobody.
+    fn new() -> Self;
+    /// Notes who holds it now.
+    fn write(&self, holder: Option<Holder>);
+    /// Who was noted last.
+    fn read(&self) -> Option<Holder>;
+}
+
+/// See [`Parts::Pointer`].
+pub trait Pointer<T>: Clone + Deref<Target = T> {
+    /// Shares `value`.
+    fn new(value: T) -> Self;
+    /// Whether both point to the same value.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+impl Parts for Local {
+    type Guarded<S> = LocalCell<S>;
+    type Word = Cell<usize>;
+    type Tally = Cell<u8>;
+    type Note = Cell<Option<Holder>>;
+    type Pointer<T> = Rc<T>;
+}
+
+impl Parts for Shared {
+    type Guarded<S> = Mutex<S>;
+    type Word = AtomicUsize;
+    type Tally = AtomicU8;
+    type Note = SharedNote;
+    type Pointer<T> = Arc<T>;
+}
+
+/// A `RefCell` that stays on its thread, whatever it contains.
+#[derive(Debug)]
+pub struct LocalCell<S>(RefCell<S>, PhantomData<*const ()>);
+
+impl<S> Guarded<S> for LocalCell<S> {
+    fn new(state: S) -> Self {
+        Self(RefCell::new(state), PhantomData)
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
+        f(&mut self.0.borrow_mut())
+    }
+}
+
+impl<S> Guarded<S> for Mutex<S> {
+    fn new(state: S) -> Self {
+        Mutex::new(state)
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
+        f(&mut lock(self))
+    }
+}
+
+impl Word for Cell<usize> {
+    fn new(value: usize) -> Self {
+        Cell::new(value)
+    }
+
+    #[inline]
+    fn load(&self) -> usize {
+        self.get()
+    }
+
+    #[inline]
+    fn store(&self, value: usize) {
+        self.set(value);
+    }
+
+    #[inline]
+    fn replace(&self, old: usize, new: usize) -> Result<(), usize> {
+        let found = self.get();
+        if found != old {
+            return Err(found);
+        }
+        self.set(new);
+        Ok(())
+    }
+}
+
+impl Word for AtomicUsize {
+    fn new(value: usize) -> Self {
+        AtomicUsize::new(value)
+    }
+
+    #[inline]
+    fn load(&self) -> usize {
+        self.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn store(&self, value: usize) {
+        self.store(value, Ordering::Release);
+    }
+
+    #[inline]
+    fn replace(&self, old: usize, new: usize) -> Result<(), usize> {
+        self.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).map(|_| ())
+    }
+}
+
+impl Tally for Cell<u8> {
+    fn new() -> Self {
+        Cell::new(0)
+    }
+
+    #[inline]
+    fn count(&self) -> u8 {
+        self.set(self.get().wrapping_add(1));
+        self.get()
+    }
+}
+
+impl Tally for AtomicU8 {
+    fn new() -> Self {
+        AtomicU8::new(0)
+    }
+
+    /// Not one atomic addition but two cheap halves: a count may get lost.
+    #[inline]
+    fn count(&self) -> u8 {
+        let count = self.load(Ordering::Relaxed).wrapping_add(1);
+        self.store(count, Ordering::Relaxed);
+        count
+    }
+}
+
+impl Note for Cell<Option<Holder>> {
+    fn new() -> Self {
+        Cell::new(None)
+    }
+
+    #[inline]
+    fn write(&self, holder: Option<Holder>) {
+        self.set(holder);
+    }
+
+    #[inline]
+    fn read(&self) -> Option<Holder> {
+        self.get()
+    }
+}
+
+/// A holder in three words that are written one after the other: a reader on another thread may see two holders
+/// mixed. Whoever wrote it last reads it right.
+#[derive(Debug)]
+pub struct SharedNote {
+    data: AtomicUsize,
+    vtable: AtomicUsize,
+    /// Null: nobody.
+    since: AtomicPtr<Location<'static>>,
+}
+
+impl Note for SharedNote {
+    fn new() -> Self {
+        Self {
+            data: AtomicUsize::new(0),
+            vtable: AtomicUsize::new(0),
+            since: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    fn write(&self, holder: Option<Holder>) {
+        let Owner { data, vtable } = holder.map_or(Owner::UNKNOWN, |holder| holder.owner);
+        let since = holder.map_or(ptr::null_mut(), |holder| ptr::from_ref(holder.since).cast_mut());
+        self.data.store(data, Ordering::Relaxed);
+        self.vtable.store(vtable, Ordering::Relaxed);
+        self.since.store(since, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Option<Holder> {
+        let since = self.since.load(Ordering::Relaxed);
+        // SAFETY: null, or written by `write` from a reference that is valid for ever.
+        let since = unsafe { since.as_ref() }?;
+        let data = self.data.load(Ordering::Relaxed);
+        let vtable = self.vtable.load(Ordering::Relaxed);
+        Some(Holder { owner: Owner { data, vtable }, since })
+    }
+}
+
+impl<T> Pointer<T> for Rc<T> {
+    fn new(value: T) -> Self {
+        Rc::new(value)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(self, other)
+    }
+}
+
+impl<T> Pointer<T> for Arc<T> {
+    fn new(value: T) -> Self {
+        Arc::new(value)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self, other)
+    }
+}
+
+/// A value that a primitive hands out by its own rules: whoever asks here vouches for them.
+pub(crate) struct Value<T: ?Sized, F> {
+    flavour: PhantomData<F>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: a reference to it gives access only through `get`, whose callers keep accesses from several threads apart
+// or, where they let several read at once, ask for `T: Sync` themselves.
+unsafe impl<T: ?Sized + Send> Sync for Value<T, Shared> {}
+
+impl<T, F> Value<T, F> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { flavour: PhantomData, value: UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+}
+
+impl<T: ?Sized, F> Value<T, F> {
+    /// Where the value is. Dereferencing it needs a reason: a grant that excludes others.
+    #[inline]
+    pub(crate) fn get(&self) -> *mut T {
+        self.value.get()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+}

@@ -150,7 +150,7 @@ impl<F: Flavour> Future for WaitSet<'_, F> {
             cx,
             || event.describe(asked),
             |_| if event.is_set() { Attempt::Done(()) } else { Attempt::Wait(0) },
-            |_, _| Attempt::Done(()),
+            |_, _| (),
         )
     }
 }

@@ -25,14 +25,21 @@
 //! assert_eq!(worker.join().unwrap(), Ok(()));
 //! ```
 
+pub mod barrier;
 mod block;
+pub mod channel;
+pub mod condition;
+mod errors;
 pub mod event;
+mod exchange;
 pub mod flavour;
 pub mod lock;
 mod names;
 mod observer;
 mod permits;
 mod primitives;
+pub mod queue;
+pub mod rwlock;
 pub mod semaphore;
 pub mod shared;
 mod timed;

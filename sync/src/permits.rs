@@ -14,7 +14,7 @@
 use crate::{
     flavour::{Flavour, Guarded, Tally, Word},
     observer::{self, Wait},
-    wait_list::{Attempt, LazyList, Queued, Turn, Woken, wake_all},
+    wait_list::{Attempt, LazyList, Queued, Turn, Wakes, wake_all},
 };
 use std::task::{Context, Poll};
 
@@ -105,7 +105,7 @@ impl<F: Flavour> Permits<F> {
             cx,
             describe,
             |_| self.take_or_queue(wanted),
-            |_, note| Attempt::Done(if note == REFUSED { Err(IsClosed) } else { Ok(()) }),
+            |_, note| if note == REFUSED { Err(IsClosed) } else { Ok(()) },
         )
     }
 
@@ -134,7 +134,7 @@ impl<F: Flavour> Permits<F> {
             let woken = turn.leave(&self.queue, (), |queue, granted| {
                 self.hand_out(queue, granted.filter(|permits| *permits != REFUSED).unwrap_or(0))
             });
-            wake(woken);
+            woken.wake();
         }
     }
 
@@ -153,15 +153,15 @@ impl<F: Flavour> Permits<F> {
 
     fn give_to_queue(&self, permits: usize) {
         let woken = self.queue.with(|queue| self.hand_out(queue, permits));
-        wake(woken);
+        woken.wake();
     }
 
     /// Under the queue's lock: grants as many from the head on as can be served with what is free and `returned`.
-    fn hand_out(&self, queue: &mut LazyList, returned: usize) -> Handed {
+    fn hand_out(&self, queue: &mut LazyList, returned: usize) -> Wakes {
         let list = queue.list(());
         let word = self.word.load();
         let mut free = (word >> SHIFT) + returned;
-        let mut handed = Handed::default();
+        let mut handed = Wakes::default();
         while let Some(wanted) = list.front().filter(|wanted| *wanted <= free) {
             free -= wanted;
             handed.push(list.grant_front(wanted));
@@ -193,34 +193,5 @@ impl<F: Flavour> Permits<F> {
             queue.get().map_or_else(Vec::new, |list| list.grant_all(REFUSED))
         });
         wake_all(woken);
-    }
-}
-
-/// Whom a hand-out granted something: mostly one.
-#[derive(Debug, Default)]
-struct Handed {
-    first: Option<Woken>,
-    others: Vec<Woken>,
-}
-
-impl Handed {
-    fn push(&mut self, woken: Option<Woken>) {
-        if self.first.is_none() {
-            self.first = woken;
-        } else {
-            self.others.extend(woken);
-        }
-    }
-}
-
-#[inline]
-fn wake(handed: Handed) {
-    let Handed { first, others } = handed;
-    if others.is_empty() {
-        if let Some(first) = first {
-            first.wake();
-        }
-    } else {
-        wake_all(first.into_iter().chain(others).collect());
     }
 }

@@ -57,6 +57,13 @@ impl<W> Timed<W> {
     }
 }
 
+impl<W: Unpin> Timed<W> {
+    /// What waited, once it is over.
+    pub(crate) fn wait(self: Pin<&mut Self>) -> &mut W {
+        self.project().wait.get_mut()
+    }
+}
+
 impl<W: Future> Future for Timed<W> {
     type Output = Result<W::Output, Elapsed>;
 

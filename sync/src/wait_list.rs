@@ -84,6 +84,42 @@ pub(crate) fn wake_all(woken: Vec<Woken>) {
     }
 }
 
+/// Those whom one change granted something: mostly nobody, or one.
+#[derive(Debug, Default)]
+#[must_use = "a grant that nobody learns of is a lost wake-up"]
+pub(crate) struct Wakes {
+    first: Option<Woken>,
+    others: Vec<Woken>,
+}
+
+impl Wakes {
+    #[inline]
+    pub(crate) fn push(&mut self, woken: Option<Woken>) {
+        if self.first.is_none() {
+            self.first = woken;
+        } else {
+            self.others.extend(woken);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, woken: Vec<Woken>) {
+        woken.into_iter().for_each(|woken| self.push(Some(woken)));
+    }
+
+    /// Wakes them, in the order of the grants.
+    #[inline]
+    pub(crate) fn wake(self) {
+        let Self { first, others } = self;
+        if others.is_empty() {
+            if let Some(first) = first {
+                first.wake();
+            }
+        } else {
+            wake_all(first.into_iter().chain(others).collect());
+        }
+    }
+}
+
 /// Index of a place in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place(u32);
@@ -176,21 +212,23 @@ impl WaitList {
         Place(index)
     }
 
-    /// Puts a granted waiter, whose grant turned out to be void, back to the head of the queue.
-    fn requeue(&mut self, place: Place, note: usize, waker: Waker) {
+    /// Puts somebody whose grant turned out to be void back to the head of the queue. Returns what the place held
+    /// before, to be dropped once the state is released.
+    fn requeue(&mut self, place: Place, note: usize, waiter: Waiter) -> Option<Waiter> {
         let first = self.first;
         let entry = self.entry(place);
         debug_assert!(entry.is_granted, "only a granted waiter is out of the queue");
-        entry.is_granted = false;
-        entry.note = note;
-        (entry.before, entry.after) = (NONE, first);
-        entry.waiter.as_mut().expect("a granted place has its waiter").waker = Some(waker);
+        let before = mem::replace(
+            entry,
+            Entry { waiter: Some(waiter), note, is_granted: false, before: NONE, after: first },
+        );
         match self.entries.get_mut(first as usize) {
             Some(second) => second.before = place.0,
             None => self.last = place.0,
         }
         self.first = place.0;
         self.queued += 1;
+        before.waiter
     }
 
     /// Gives the place up. What it held is to be dropped once the state is released.
@@ -298,8 +336,7 @@ impl Turn {
     /// Polls the wait.
     ///
     /// Without a place, it asks `attempt`, and queues if that says so. With one, it looks for a grant; once there is
-    /// one the place is given up and `accept` has the note that came with it. An `accept` that says `Wait` finds the
-    /// grant void and stays at the head of the queue.
+    /// one the place is given up and `accept` has the note that came with it.
     #[inline]
     pub(crate) fn poll<S: Queued, G: Guarded<S>, R>(
         &mut self,
@@ -308,23 +345,33 @@ impl Turn {
         cx: &Context<'_>,
         describe: impl FnOnce() -> Wait,
         attempt: impl FnOnce(&mut S) -> Attempt<R>,
-        accept: impl FnMut(&mut S, usize) -> Attempt<R>,
+        accept: impl FnOnce(&mut S, usize) -> R,
     ) -> Poll<R> {
-        let Some(place) = self.0 else { return self.arrive(guarded, which, cx, describe, attempt) };
-        self.look(place, guarded, which, cx, accept)
+        let mut accept = Some(accept);
+        if self.is_waiting() {
+            self.look(guarded, which, cx, describe, |state, note, _, _| {
+                let accept = accept.take().expect("a grant is accepted once");
+                Attempt::Done(accept(state, note))
+            })
+        } else {
+            self.arrive(guarded, which, cx, describe, |state, _| attempt(state))
+        }
     }
 
+    /// The first poll of a wait: asks `attempt`, and queues if that says so. Then those wake whom it granted
+    /// something.
     #[inline]
-    fn arrive<S: Queued, G: Guarded<S>, R>(
+    pub(crate) fn arrive<S: Queued, G: Guarded<S>, R>(
         &mut self,
         guarded: &G,
         which: S::Which,
         cx: &Context<'_>,
         describe: impl FnOnce() -> Wait,
-        attempt: impl FnOnce(&mut S) -> Attempt<R>,
+        attempt: impl FnOnce(&mut S, &mut Wakes) -> Attempt<R>,
     ) -> Poll<R> {
         let mut waiter = Some(Waiter::new(cx, &describe()));
-        let polled = guarded.with(|state| match attempt(state) {
+        let mut wakes = Wakes::default();
+        let polled = guarded.with(|state| match attempt(state, &mut wakes) {
             Attempt::Done(result) => Poll::Ready(result),
             Attempt::Wait(note) => {
                 let waiter = waiter.take().expect("used once");
@@ -333,59 +380,77 @@ impl Turn {
             }
         });
         drop(waiter); // it did not have to wait after all
+        wakes.wake();
         polled
     }
 
+    /// The later polls of a wait: once it is granted, asks `accept`.
+    ///
+    /// That may find the grant void, and say `Wait`: then the wait goes on at the head of the queue. A waiter for that
+    /// must be prepared first; until one is, the third argument is false, and `accept` must change nothing if it
+    /// says `Wait`.
     #[inline]
-    fn look<S: Queued, G: Guarded<S>, R>(
+    pub(crate) fn look<S: Queued, G: Guarded<S>, R>(
         &mut self,
-        place: Place,
         guarded: &G,
         which: S::Which,
         cx: &Context<'_>,
-        mut accept: impl FnMut(&mut S, usize) -> Attempt<R>,
+        describe: impl FnOnce() -> Wait,
+        mut accept: impl FnMut(&mut S, usize, bool, &mut Wakes) -> Attempt<R>,
     ) -> Poll<R> {
         /// What is to be dropped or done with the state released.
         enum Next<R> {
             Finish(R, Left),
-            SameWaker(Option<Ticket>),
-            OtherWaker,
+            StayQueued(Option<Ticket>),
+            CloneWaker,
+            PrepareWaiter,
+            Requeued(Option<Waiter>),
         }
-        let mut clone = None;
+        let place = self.0.expect("only who waits looks for a grant");
+        let (mut waker, mut waiter, mut describe) = (None, None, Some(describe));
+        let mut wakes = Wakes::default();
         loop {
             let next = guarded.with(|state| {
                 let entry = state.list(which).entry(place);
                 if !entry.is_granted {
                     let waiter = entry.waiter.as_mut().expect("a place in the queue has a waiter");
                     let known = waiter.waker.as_mut().expect("a waiter keeps its waker until it is granted");
-                    if known.will_wake(cx.waker()) {
-                        return Next::SameWaker(waiter.ticket);
+                    if !known.will_wake(cx.waker()) {
+                        let Some(waker) = waker.as_mut() else { return Next::CloneWaker };
+                        mem::swap(known, waker);
                     }
-                    let Some(clone) = clone.as_mut() else { return Next::OtherWaker };
-                    mem::swap(known, clone);
-                    return Next::SameWaker(waiter.ticket);
+                    return Next::StayQueued(waiter.ticket);
                 }
                 let note = entry.note;
-                match accept(state, note) {
-                    Attempt::Done(result) => Next::Finish(result, state.list(which).leave(place)),
-                    Attempt::Wait(note) => {
-                        let Some(waker) = clone.take() else { return Next::OtherWaker };
-                        state.list(which).requeue(place, note, waker);
-                        Next::SameWaker(None)
+                match (accept(state, note, waiter.is_some(), &mut wakes), waiter.take()) {
+                    (Attempt::Done(result), _) => Next::Finish(result, state.list(which).leave(place)),
+                    (Attempt::Wait(_), None) => Next::PrepareWaiter,
+                    (Attempt::Wait(note), Some(waiter)) => {
+                        Next::Requeued(state.list(which).requeue(place, note, waiter))
                     }
                 }
             });
             match next {
+                Next::CloneWaker => waker = Some(cx.waker().clone()),
+                Next::PrepareWaiter => {
+                    let describe = describe.take().expect("a waiter is prepared once");
+                    waiter = Some(Waiter::new(cx, &describe()));
+                }
                 Next::Finish(result, left) => {
                     self.0 = None;
                     drop(left);
+                    wakes.wake();
                     return Poll::Ready(result);
                 }
-                Next::SameWaker(ticket) => {
+                Next::StayQueued(ticket) => {
                     refuse_if_hopeless(ticket);
-                    return Poll::Pending; // `clone` is dropped here: the old waker, or one not needed
+                    return Poll::Pending; // here the old waker is dropped, or the new one that was not needed
                 }
-                Next::OtherWaker => clone = Some(cx.waker().clone()),
+                Next::Requeued(before) => {
+                    drop(before);
+                    wakes.wake();
+                    return Poll::Pending;
+                }
             }
         }
     }

@@ -1,8 +1,10 @@
 //! `Semaphore` and `BoundedSemaphore`: at most so many at once.
 
+mod bounded;
+mod permit;
+
 use crate::{
-    block::block_on,
-    flavour::{Flavour, Local, Shared, Word},
+    flavour::{Flavour, Local, Word},
     observer::{Kind, Wait},
     permits::{IsClosed, MAX_PERMITS, Permits},
     timed::{Elapsed, Timed},
@@ -12,16 +14,15 @@ use std::{
     error::Error,
     fmt,
     future::Future,
-    mem,
-    ops::Deref,
     panic::Location,
     pin::Pin,
     ptr,
-    rc::Rc,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
+
+pub use bounded::{BoundedSemaphore, OverRelease};
+pub use permit::{OwnedPermit, Permit};
 
 /// A number of permits, of which each task takes some and gives them back.
 ///
@@ -292,279 +293,6 @@ impl<F: Flavour> Drop for Acquire<'_, F> {
     }
 }
 
-/// Permits of a semaphore; dropping it gives them back.
-#[must_use = "the permits go back as soon as this is dropped"]
-pub struct Permit<'a, F: Flavour = Local> {
-    semaphore: &'a Semaphore<F>,
-    permits: usize,
-}
-
-/// Permits that share ownership of their semaphore, so that they may be kept or sent anywhere.
-#[must_use = "the permits go back as soon as this is dropped"]
-pub struct OwnedPermit<F: Flavour = Local> {
-    semaphore: F::Pointer<Semaphore<F>>,
-    permits: usize,
-}
-
-impl<F: Flavour> Permit<'_, F> {
-    /// How many they are.
-    pub fn count(&self) -> usize {
-        self.permits
-    }
-
-    /// Never gives them back: the semaphore has that many fewer from now on.
-    pub fn forget(mut self) {
-        self.semaphore.note_forgotten(mem::take(&mut self.permits));
-    }
-
-    /// Takes `permits` of them apart; `None` if there are fewer.
-    ///
-    /// ```
-    /// let semaphore = runtime_sync::Semaphore::new(3);
-    /// let mut three = semaphore.try_acquire_many(3).unwrap();
-    /// let one = three.split(1).unwrap();
-    /// assert_eq!((three.count(), one.count()), (2, 1));
-    /// assert!(three.split(3).is_none());
-    /// ```
-    pub fn split(&mut self, permits: usize) -> Option<Self> {
-        self.permits = self.permits.checked_sub(permits)?;
-        Some(Self { semaphore: self.semaphore, permits })
-    }
-}
-
-impl<F: Flavour> Drop for Permit<'_, F> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.permits > 0 {
-            self.semaphore.permits.give_back(self.permits);
-        }
-    }
-}
-
-impl<F: Flavour> OwnedPermit<F> {
-    async fn acquire(
-        semaphore: F::Pointer<Semaphore<F>>,
-        permits: usize,
-        asked: &'static Location<'static>,
-    ) -> Result<Self, AcquireError> {
-        mem::forget(Acquire { semaphore: semaphore.deref(), permits, turn: Turn::new(), asked }.await?);
-        Ok(Self { semaphore, permits })
-    }
-
-    #[track_caller]
-    fn try_acquire(semaphore: F::Pointer<Semaphore<F>>, permits: usize) -> Result<Self, TryAcquireError> {
-        semaphore.try_take(permits)?;
-        Ok(Self { semaphore, permits })
-    }
-
-    /// How many they are.
-    pub fn count(&self) -> usize {
-        self.permits
-    }
-
-    /// Never gives them back: the semaphore has that many fewer from now on.
-    pub fn forget(mut self) {
-        self.semaphore.note_forgotten(mem::take(&mut self.permits));
-    }
-}
-
-impl<F: Flavour> Drop for OwnedPermit<F> {
-    fn drop(&mut self) {
-        if self.permits > 0 {
-            self.semaphore.permits.give_back(self.permits);
-        }
-    }
-}
-
-impl Semaphore<Local> {
-    /// [`acquire_many`](Semaphore::acquire_many) with permits that share ownership of the semaphore.
-    ///
-    /// ```
-    /// # futures_lite::future::block_on(async {
-    /// use std::rc::Rc;
-    /// let semaphore = Rc::new(runtime_sync::Semaphore::new(1));
-    /// let kept = vec![Rc::clone(&semaphore).acquire_owned(1).await.unwrap()];
-    /// assert_eq!(semaphore.available_permits(), 0);
-    /// # });
-    /// ```
-    ///
-    /// # Errors
-    /// If the semaphore is closed, before or meanwhile.
-    ///
-    /// # Cancel safety
-    /// As [`acquire`](Semaphore::acquire).
-    #[track_caller]
-    pub fn acquire_owned(
-        self: Rc<Self>,
-        permits: usize,
-    ) -> impl Future<Output = Result<OwnedPermit<Local>, AcquireError>> {
-        check_number(permits);
-        OwnedPermit::acquire(self, permits, Location::caller())
-    }
-
-    /// [`try_acquire_many`](Semaphore::try_acquire_many) with permits that share ownership of the semaphore.
-    ///
-    /// # Errors
-    /// See [`TryAcquireError`].
-    #[track_caller]
-    pub fn try_acquire_owned(self: Rc<Self>, permits: usize) -> Result<OwnedPermit<Local>, TryAcquireError> {
-        OwnedPermit::try_acquire(self, permits)
-    }
-}
-
-impl Semaphore<Shared> {
-    /// [`acquire_many`](Semaphore::acquire_many) with permits that share ownership of the semaphore.
-    ///
-    /// # Errors
-    /// If the semaphore is closed, before or meanwhile.
-    ///
-    /// # Cancel safety
-    /// As [`acquire`](Semaphore::acquire).
-    #[track_caller]
-    pub fn acquire_owned(
-        self: Arc<Self>,
-        permits: usize,
-    ) -> impl Future<Output = Result<OwnedPermit<Shared>, AcquireError>> {
-        check_number(permits);
-        OwnedPermit::acquire(self, permits, Location::caller())
-    }
-
-    /// [`try_acquire_many`](Semaphore::try_acquire_many) with permits that share ownership of the semaphore.
-    ///
-    /// # Errors
-    /// See [`TryAcquireError`].
-    #[track_caller]
-    pub fn try_acquire_owned(
-        self: Arc<Self>,
-        permits: usize,
-    ) -> Result<OwnedPermit<Shared>, TryAcquireError> {
-        OwnedPermit::try_acquire(self, permits)
-    }
-
-    /// Blocks this thread until `permits` permits are there. For code outside of any executor: in a task it would
-    /// stall the thread with all its tasks.
-    ///
-    /// # Errors
-    /// If the semaphore is closed, before or meanwhile.
-    #[track_caller]
-    pub fn blocking_acquire(&self, permits: usize) -> Result<Permit<'_, Shared>, AcquireError> {
-        block_on(self.acquire_many(permits))
-    }
-}
-
-/// A [`Semaphore`] that never has more permits than it began with: giving back what was not taken is an error
-/// instead of a limit that silently grows.
-///
-/// ```
-/// # futures_lite::future::block_on(async {
-/// use runtime_sync::{BoundedSemaphore, semaphore::OverRelease};
-/// let seats = BoundedSemaphore::new(1);
-/// seats.acquire().await.unwrap().forget(); // kept by hand, without the guard
-/// assert_eq!(seats.release(1), Ok(()));
-/// assert_eq!(seats.release(1), Err(OverRelease { bound: 1 }));
-/// # });
-/// ```
-pub struct BoundedSemaphore<F: Flavour = Local> {
-    semaphore: Semaphore<F>,
-    bound: usize,
-}
-
-/// More permits were released than had been taken. None of them was added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OverRelease {
-    /// How many permits the semaphore began with.
-    pub bound: usize,
-}
-
-impl<F: Flavour> BoundedSemaphore<F> {
-    /// A semaphore that has `permits` permits and never more.
-    ///
-    /// # Panics
-    /// With more than [`Semaphore::MAX_PERMITS`].
-    #[track_caller]
-    pub fn new(permits: usize) -> Self {
-        Self { semaphore: Semaphore::new(permits), bound: permits }
-    }
-
-    /// See [`Semaphore::acquire`].
-    ///
-    /// # Errors
-    /// If the semaphore is closed, before or meanwhile.
-    #[inline]
-    #[track_caller]
-    pub fn acquire(&self) -> Acquire<'_, F> {
-        self.semaphore.acquire()
-    }
-
-    /// See [`Semaphore::acquire_many`].
-    ///
-    /// # Errors
-    /// If the semaphore is closed, before or meanwhile.
-    ///
-    /// # Panics
-    /// With more than the [`bound`](BoundedSemaphore::bound): there will never be that many.
-    #[track_caller]
-    pub fn acquire_many(&self, permits: usize) -> Acquire<'_, F> {
-        assert!(permits <= self.bound, "this semaphore never has {permits} permits, only {}", self.bound);
-        self.semaphore.acquire_many(permits)
-    }
-
-    /// See [`Semaphore::try_acquire`].
-    ///
-    /// # Errors
-    /// See [`TryAcquireError`].
-    pub fn try_acquire(&self) -> Result<Permit<'_, F>, TryAcquireError> {
-        self.semaphore.try_acquire()
-    }
-
-    /// See [`Semaphore::acquire_timeout`].
-    ///
-    /// # Errors
-    /// The outer: [`Elapsed`]. The inner: the semaphore is closed.
-    ///
-    /// # Panics
-    /// If it has to wait and no runtime of ours runs on this thread.
-    #[track_caller]
-    pub fn acquire_timeout(
-        &self,
-        limit: Duration,
-    ) -> impl Future<Output = Result<Result<Permit<'_, F>, AcquireError>, Elapsed>> {
-        self.semaphore.acquire_timeout(limit)
-    }
-
-    /// Gives back permits whose guards were [forgotten](Permit::forget); guards give back theirs by themselves.
-    ///
-    /// # Errors
-    /// [`OverRelease`] if fewer are missing; none is given back then.
-    pub fn release(&self, permits: usize) -> Result<(), OverRelease> {
-        if self.semaphore.give_back_forgotten(permits) {
-            Ok(())
-        } else {
-            Err(OverRelease { bound: self.bound })
-        }
-    }
-
-    /// How many permits it began with.
-    pub fn bound(&self) -> usize {
-        self.bound
-    }
-
-    /// See [`Semaphore::available_permits`].
-    pub fn available_permits(&self) -> usize {
-        self.semaphore.available_permits()
-    }
-
-    /// See [`Semaphore::close`].
-    pub fn close(&self) {
-        self.semaphore.close();
-    }
-
-    /// See [`Semaphore::is_closed`].
-    pub fn is_closed(&self) -> bool {
-        self.semaphore.is_closed()
-    }
-}
-
 impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the semaphore was closed")
@@ -584,14 +312,6 @@ impl fmt::Display for TryAcquireError {
 
 impl Error for TryAcquireError {}
 
-impl fmt::Display for OverRelease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "more permits were released than are missing: the semaphore has at most {}", self.bound)
-    }
-}
-
-impl Error for OverRelease {}
-
 impl<F: Flavour> Semaphore<F> {
     fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         f.debug_struct(name)
@@ -609,12 +329,6 @@ impl<F: Flavour> fmt::Debug for Semaphore<F> {
     }
 }
 
-impl<F: Flavour> fmt::Debug for BoundedSemaphore<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.semaphore.debug(f, "BoundedSemaphore")
-    }
-}
-
 impl<F: Flavour> fmt::Debug for Acquire<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire")
@@ -622,17 +336,5 @@ impl<F: Flavour> fmt::Debug for Acquire<'_, F> {
             .field("asked", &self.asked)
             .field("waits", &self.turn.is_waiting())
             .finish()
-    }
-}
-
-impl<F: Flavour> fmt::Debug for Permit<'_, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("permits", &self.permits).finish_non_exhaustive()
-    }
-}
-
-impl<F: Flavour> fmt::Debug for OwnedPermit<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnedPermit").field("permits", &self.permits).finish_non_exhaustive()
     }
 }

@@ -56,7 +56,8 @@ impl<F: Flavour> Event<F> {
 
     /// Sets it: all that wait pass, and all that come, until it is cleared.
     pub fn set(&self) {
-        if self.is_set() {
+        // Written even if it is set already: so whoever clears it afterwards has seen what was done before this call.
+        if self.is_set.replace(SET, SET).is_ok() {
             return;
         }
         let woken = self.queue.with(|queue| {
@@ -79,7 +80,7 @@ impl<F: Flavour> Event<F> {
     /// # });
     /// ```
     pub fn clear(&self) {
-        self.queue.with(|_| self.is_set.store(CLEAR));
+        let _ = self.is_set.replace(SET, CLEAR); // or it is clear
     }
 
     /// Whether it is set.

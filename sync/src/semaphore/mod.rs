@@ -47,7 +47,9 @@ pub use permit::{OwnedPermit, Permit};
 /// ```
 pub struct Semaphore<F: Flavour = Local> {
     permits: Permits<F>,
-    /// Taken, and no guard will give them back.
+    /// Free, taken and on their way.
+    total: F::Word,
+    /// Taken once, and no guard will give them back.
     forgotten: F::Word,
     created: &'static Location<'static>,
 }
@@ -78,7 +80,12 @@ impl<F: Flavour> Semaphore<F> {
     #[track_caller]
     pub fn new(permits: usize) -> Self {
         assert!(permits <= MAX_PERMITS, "a semaphore has at most {MAX_PERMITS} permits, not {permits}");
-        Self { permits: Permits::new(permits), forgotten: F::Word::new(0), created: Location::caller() }
+        Self {
+            permits: Permits::new(permits),
+            total: F::Word::new(permits),
+            forgotten: F::Word::new(0),
+            created: Location::caller(),
+        }
     }
 
     /// Waits for a permit and takes it.
@@ -173,10 +180,11 @@ impl<F: Flavour> Semaphore<F> {
     /// If there would be more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
     #[track_caller]
     pub fn add_permits(&self, permits: usize) {
-        let free = self.permits.free();
+        let fits = |total: usize| total.checked_add(permits).filter(|total| *total <= MAX_PERMITS);
         assert!(
-            permits <= MAX_PERMITS && free <= MAX_PERMITS - permits,
-            "{permits} more permits on top of {free} are more than a semaphore can have ({MAX_PERMITS})"
+            change(&self.total, fits),
+            "{permits} more permits on top of {} are more than a semaphore can have ({MAX_PERMITS})",
+            self.total.load()
         );
         self.permits.give_back(permits);
     }
@@ -195,7 +203,10 @@ impl<F: Flavour> Semaphore<F> {
                 return 0;
             }
             match self.permits.try_take(some) {
-                Some(Ok(())) => return some,
+                Some(Ok(())) => {
+                    change(&self.total, |total| total.checked_sub(some));
+                    return some;
+                }
                 Some(Err(IsClosed)) => return 0,
                 None if self.permits.waiters() > 0 => return 0, // what is free is meant for them
                 None => {}
@@ -231,31 +242,35 @@ impl<F: Flavour> Semaphore<F> {
     }
 
     fn note_forgotten(&self, permits: usize) {
-        let mut forgotten = self.forgotten.load();
-        while let Err(found) = self.forgotten.replace(forgotten, forgotten.saturating_add(permits)) {
-            forgotten = found;
-        }
+        change(&self.total, |total| total.checked_sub(permits));
+        change(&self.forgotten, |forgotten| forgotten.checked_add(permits));
     }
 
     /// Gives forgotten permits back; `false`: there are not that many.
     fn give_back_forgotten(&self, permits: usize) -> bool {
-        let mut forgotten = self.forgotten.load();
-        while let Some(rest) = forgotten.checked_sub(permits) {
-            match self.forgotten.replace(forgotten, rest) {
-                Ok(()) => {
-                    self.permits.give_back(permits);
-                    return true;
-                }
-                Err(found) => forgotten = found,
-            }
+        let were_forgotten = change(&self.forgotten, |forgotten| forgotten.checked_sub(permits));
+        if were_forgotten {
+            self.add_permits(permits);
         }
-        false
+        were_forgotten
     }
 
     fn describe(&self, asked: &'static Location<'static>) -> Wait {
         let address = ptr::from_ref(self).addr();
         Wait { kind: Kind::Semaphore, created: self.created, asked, address, holder: None }
     }
+}
+
+/// Puts what `f` makes of the number in its place; `false`: it made nothing of it.
+fn change(word: &impl Word, f: impl Fn(usize) -> Option<usize>) -> bool {
+    let mut value = word.load();
+    while let Some(changed) = f(value) {
+        match word.replace(value, changed) {
+            Ok(()) => return true,
+            Err(found) => value = found,
+        }
+    }
+    false
 }
 
 #[track_caller]

@@ -172,6 +172,53 @@ In the order of the invitations: Ada took 30 ms, Grace took 10 ms, Barbara took 
     assert!(end.status.success());
 }
 
+/// The transcript in the documentation of an example, without the line of the command.
+fn documented_transcript(source: &str) -> String {
+    let (_, block) = source.split_once("//! ```text\n").expect("there is a transcript");
+    let (block, _) = block.split_once("//! ```\n").expect("it has an end");
+    let lines = block.lines().map(|line| line.strip_prefix("//! ").expect("it is documentation"));
+    lines.skip_while(|line| line.starts_with("$ ")).fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[test]
+fn lessons_print_the_transcripts_in_their_documentation() {
+    let lessons = [
+        ("counter", include_str!("../examples/counter.rs"), ""),
+        ("dining", include_str!("../examples/dining.rs"), ""),
+        ("semaphore_pool", include_str!("../examples/semaphore_pool.rs"), ""),
+        ("event_gate", include_str!("../examples/event_gate.rs"), ""),
+        ("condition_prompt", include_str!("../examples/condition_prompt.rs"), "2\n0\nsome\n4\nq\n"),
+        ("producer_consumer", include_str!("../examples/producer_consumer.rs"), ""),
+    ];
+    for (name, source, input) in lessons {
+        let mut lesson = Program::example(name, &[]);
+        // Those that read nothing may have ended before they could be written to.
+        let _ = lesson.child.stdin.take().expect("it is piped").write_all(input.as_bytes());
+        let end = lesson.end();
+        let transcript = documented_transcript(source);
+        assert_eq!((end.stdout.as_str(), end.stderr.as_str()), (transcript.as_str(), ""), "{name}");
+        assert!(end.status.success() && transcript.lines().count() >= 5, "{name}: {end:?}");
+    }
+}
+
+#[test]
+fn nobody_gets_through_the_door_before_a_key_is_typed_and_the_end_of_the_input_ends_it() {
+    let mut prompt = Program::example("condition_prompt", &[]);
+    let mut keys = prompt.child.stdin.take().expect("it is piped");
+    assert_eq!(prompt.line(), "Ten are at the door. How many keys? (q: no more)");
+    for typed in ["1\n", "3\n"] {
+        keys.write_all(typed.as_bytes()).expect("it reads");
+        assert_eq!(prompt.line(), "*****");
+        for _ in 0..typed.trim().parse().unwrap() {
+            assert!(prompt.line().starts_with("through the door: "));
+        }
+    }
+    drop(keys);
+    let end = prompt.end();
+    assert_eq!((end.stdout.as_str(), end.stderr.as_str()), ("4 have gone through, 6 still wait\n", ""));
+    assert!(end.status.success());
+}
+
 #[test]
 fn clients_get_back_what_they_sent_each_its_own() {
     let (_server, address) = server(&[]);

@@ -7,13 +7,13 @@ use std::net::TcpListener;
 use std::pin::Pin;
 use std::time::Duration;
 
-mod glommio;
-mod monoio;
-mod ours;
+pub(crate) mod glommio;
+pub(crate) mod monoio;
+pub(crate) mod ours;
 pub(crate) mod raw_mio;
-mod smol;
+pub(crate) mod smol;
 mod tokio;
-mod tokio_local_runtime;
+pub(crate) mod tokio_local_runtime;
 mod tokio_local_set;
 
 /// Bytes an echo handler reads at once, the same for every server, so that all of them face equally many reads.

@@ -1,8 +1,11 @@
 //! The state of one runtime, on its thread: plain cells, and no borrow held across anybody else's code.
 
+mod groups;
+
 use crate::{
     blocking::Pool,
     inbox::{Call, Remote},
+    observe::{self, Observed, OnReport},
     park::Park,
     random,
     registry::{self, RuntimeId},
@@ -11,31 +14,20 @@ use crate::{
         blocks::Blocks,
         error::drop_quietly,
         joined::Root,
-        raw::{Queued, TaskRef},
-        run_queue::RunQueue,
-        slots::{Key, Occupant, Slots},
-        waker::Waiter,
+        raw::TaskRef,
+        run_queue::{Queued, RunQueue},
+        slots::{Key, Occupant, Out, Slots},
     },
     time::Timers,
 };
+use groups::Group;
 use slab::Slab;
 use std::{
     any::Any,
     cell::{Cell, OnceCell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
-    task::Waker,
 };
-
-/// Which children of one `join_all`, polled in place by its task, have woken.
-struct Group {
-    /// Who polls the children; taken by the first wake.
-    parent: Option<Waiter>,
-    /// Children woken since their parent looked, each once.
-    woken: Vec<u32>,
-    /// One bit per child: it is in `woken`.
-    is_woken: Vec<u64>,
-}
 
 pub(crate) struct Core {
     id: RuntimeId,
@@ -50,18 +42,27 @@ pub(crate) struct Core {
     budget: Cell<u8>,
     budget_per_poll: u8,
     running: Cell<Option<TaskRef>>,
+    /// The child that this task polls now.
+    running_child: Cell<Option<(TaskRef, Key)>>,
     random: Cell<u64>,
     next_task_id: Cell<u64>,
     alive: Cell<usize>,
     alive_daemons: Cell<usize>,
-    stopping: Cell<bool>,
+    /// What the loop should look at between two batches, in bits.
+    attention: Cell<u8>,
     closing: Cell<bool>,
     timers: Timers,
     blocking: OnceCell<Pool>,
     blocking_threads: usize,
     extensions: Vec<Box<dyn Any>>,
     park: Rc<dyn Park>,
+    observed: Observed,
 }
+
+/// [`Core::attention`]: leave `block_on`.
+const STOP: u8 = 1;
+/// [`Core::attention`]: there are waits to look after.
+const OBSERVE: u8 = 2;
 
 /// What a core is made from.
 pub(crate) struct Parts {
@@ -71,6 +72,7 @@ pub(crate) struct Parts {
     pub(crate) budget: u8,
     pub(crate) seed: u64,
     pub(crate) blocking_threads: usize,
+    pub(crate) on_report: OnReport,
 }
 
 impl Core {
@@ -91,17 +93,19 @@ impl Core {
             budget: Cell::new(parts.budget),
             budget_per_poll: parts.budget,
             running: Cell::new(None),
+            running_child: Cell::new(None),
             random: Cell::new(parts.seed),
             next_task_id: Cell::new(1),
             alive: Cell::new(0),
             alive_daemons: Cell::new(0),
-            stopping: Cell::new(false),
+            attention: Cell::new(0),
             closing: Cell::new(false),
             timers: parts.timers,
             blocking: OnceCell::new(),
             blocking_threads: parts.blocking_threads,
             extensions: parts.extensions,
             park: parts.park,
+            observed: Observed::new(id, parts.on_report),
         }
     }
 
@@ -132,6 +136,12 @@ impl Core {
     #[inline]
     pub(crate) fn timers(&self) -> &Timers {
         &self.timers
+    }
+
+    /// The waits of this runtime's tasks.
+    #[inline]
+    pub(crate) fn observed(&self) -> &Observed {
+        &self.observed
     }
 
     pub(crate) fn park(&self) -> &dyn Park {
@@ -185,67 +195,25 @@ impl Core {
         }
     }
 
+    /// A waiter's wake: counts it out and wakes whoever `key` means. False: there is no such slot here.
+    #[inline]
+    pub(crate) fn end_wait(&self, key: Key) -> bool {
+        let Some(found) = self.slots.end_wait(key) else { return false };
+        if let Some(occupant) = found {
+            self.wake_occupant(occupant);
+        }
+        true
+    }
+
+    /// Who might wake a slot.
+    pub(crate) fn out(&self, slot: u32) -> Out {
+        // The halves may each be negative: cloned here, dropped there. The sum is not, once both are seen.
+        self.slots.out(slot).plus(self.remote.out(slot))
+    }
+
     /// Clones of the wakers of a slot that are held anywhere.
     pub(crate) fn waker_count(&self, slot: u32) -> usize {
-        // The two halves may each be negative: cloned here, dropped there. The sum is not, once both are seen.
-        usize::try_from(self.slots.clones(slot).wrapping_add(self.remote.clones(slot))).unwrap_or(0)
-    }
-
-    fn wake_child(&self, group: u32, index: u32) {
-        let mut groups = self.groups.borrow_mut();
-        let Some(group) = groups.get_mut(group as usize) else { return };
-        let (word, bit) = (&mut group.is_woken[index as usize / 64], 1 << (index % 64));
-        if *word & bit != 0 {
-            return;
-        }
-        *word |= bit;
-        group.woken.push(index);
-        let parent = group.parent.take();
-        drop(groups);
-        if let Some(parent) = parent {
-            parent.wake();
-        }
-    }
-
-    // Groups of children.
-
-    pub(crate) fn open_group(&self, children: usize) -> u32 {
-        let group = Group { parent: None, woken: Vec::new(), is_woken: vec![0; children.div_ceil(64)] };
-        u32::try_from(self.groups.borrow_mut().insert(group)).expect("fewer groups than slots")
-    }
-
-    pub(crate) fn close_group(&self, group: u32) {
-        let closed = self.groups.borrow_mut().remove(group as usize);
-        drop(closed);
-    }
-
-    /// Says who polls the group's children.
-    pub(crate) fn set_parent(&self, group: u32, parent: &Waker) {
-        let before = self.groups.borrow_mut()[group as usize].parent.take();
-        let parent = match before {
-            Some(before) if before.will_wake(parent) => before,
-            before => {
-                drop(before);
-                Waiter::new(parent)
-            }
-        };
-        self.groups.borrow_mut()[group as usize].parent = Some(parent);
-    }
-
-    /// Moves the numbers of the woken children into `batch`, which is empty, in reverse order of waking.
-    pub(crate) fn take_woken(&self, group: u32, batch: &mut Vec<u32>) {
-        let mut groups = self.groups.borrow_mut();
-        let group = &mut groups[group as usize];
-        std::mem::swap(&mut group.woken, batch);
-        for index in &*batch {
-            group.is_woken[*index as usize / 64] &= !(1 << (index % 64));
-        }
-        batch.reverse();
-    }
-
-    /// Whether a child has woken since [`take_woken`](Core::take_woken).
-    pub(crate) fn has_woken(&self, group: u32) -> bool {
-        !self.groups.borrow()[group as usize].woken.is_empty()
+        usize::try_from(self.out(slot).clones).unwrap_or(0)
     }
 
     // The run queue, for the loop.
@@ -278,6 +246,21 @@ impl Core {
         self.running.get()
     }
 
+    /// Notes that the running task polls a child of a group; returns what was noted before, to be noted again after.
+    #[inline]
+    pub(crate) fn set_running_child(&self, child: Option<(TaskRef, Key)>) -> Option<(TaskRef, Key)> {
+        self.running_child.replace(child)
+    }
+
+    /// The key of the task that runs now, or of its child that does.
+    pub(crate) fn running_key(&self) -> Option<Key> {
+        let task = self.running.get()?;
+        match self.running_child.get() {
+            Some((parent, child)) if parent == task => Some(child),
+            _ => Some(task.key()),
+        }
+    }
+
     #[inline]
     pub(crate) fn refill_budget(&self) {
         self.budget.set(self.budget_per_poll);
@@ -295,11 +278,12 @@ impl Core {
         self.budget.set(left);
     }
 
+    /// Takes that many units. False, and nothing is left, if there were fewer.
     #[inline]
-    pub(crate) fn take_budget(&self) -> bool {
+    pub(crate) fn take_budget(&self, units: u8) -> bool {
         let left = self.budget.get();
-        self.budget.set(left.saturating_sub(1));
-        left > 0
+        self.budget.set(left.saturating_sub(units));
+        left >= units
     }
 
     pub(crate) fn random_u64(&self) -> u64 {
@@ -348,7 +332,7 @@ impl Core {
         }
         for call in calls {
             match call {
-                Call::Stop => self.stopping.set(true),
+                Call::Stop => self.attention.set(self.attention.get() | STOP),
                 Call::Cancel { slot, task } => self.cancel_task(slot, task),
                 Call::Run(call) => {
                     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
@@ -368,14 +352,42 @@ impl Core {
         }
     }
 
-    /// Whether `Handle::stop` was called; asking resets it.
+    /// Between two batches: whether `Handle::stop` was called, which asking resets. Looks after the waits as well.
+    #[inline]
     pub(crate) fn take_stop(&self) -> bool {
-        self.stopping.replace(false)
+        self.attention.get() != 0 && self.attend()
+    }
+
+    #[cold]
+    fn attend(&self) -> bool {
+        let attention = self.attention.replace(0);
+        if attention & OBSERVE != 0 {
+            observe::look_after(self);
+        }
+        attention & STOP != 0
+    }
+
+    /// When nobody is ready: looks after the waits. Whether that changed anything.
+    #[inline]
+    pub(crate) fn look_after_at_rest(&self) -> bool {
+        self.observed.has_work() && self.has_woken_looking()
+    }
+
+    #[cold]
+    fn has_woken_looking(&self) -> bool {
+        observe::look_after_at_rest(self);
+        !self.ready.is_empty()
+    }
+
+    /// Has the waits looked after between this batch and the next.
+    #[inline]
+    pub(crate) fn call_observer(&self) {
+        self.attention.set(self.attention.get() | OBSERVE);
     }
 
     /// Forgets requests to stop: the run that they were for is over.
     pub(crate) fn forget_stops(&self) {
-        self.stopping.set(false);
+        self.attention.set(self.attention.get() & !STOP);
         if self.remote.doorbell().has_rung() {
             self.remote.forget_stops();
         }
@@ -411,8 +423,9 @@ impl Core {
 
     /// Lets the name go. Wakers still out stay counted, in the block that outlives us.
     pub(crate) fn release_name(&self) {
-        for (slot, clones) in self.slots.counted() {
-            self.remote.count_clones(slot, clones);
+        for (slot, out) in self.slots.counted() {
+            self.remote.count_clones(slot, out.clones);
+            self.remote.count_waiters(slot, out.waiters);
         }
         registry::release(self.id);
     }

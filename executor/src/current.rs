@@ -126,7 +126,7 @@ pub fn with_extension<T: Any, R>(f: impl FnOnce(&T) -> R) -> Option<R> {
 /// ```
 #[inline]
 pub fn poll_budget(context: &mut Context<'_>) -> Poll<()> {
-    match with(Core::take_budget) {
+    match with(|core| core.take_budget(1)) {
         Some(false) => {
             context.waker().wake_by_ref();
             Poll::Pending

@@ -11,7 +11,7 @@
 //! timers fire, at least every 60 polls, and after a millisecond of run time at the next 15th poll. With no source
 //! armed and no timer set there is no system call at all, and the clock is not read.
 
-use crate::{core::Core, task::waker, time::Instant};
+use crate::{core::Core, observe, task::waker, time::Instant};
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -43,6 +43,7 @@ impl Drop for EventLoop<'_> {
     fn drop(&mut self) {
         self.core.set_running(None);
         self.core.forget_stops();
+        observe::deliver(self.core);
     }
 }
 
@@ -91,7 +92,9 @@ impl<'a> EventLoop<'a> {
             }
             // The batch ends with who is last now: what it wakes comes behind.
             let Some(last) = core.ready().last() else {
-                self.idle();
+                if !core.look_after_at_rest() {
+                    self.idle();
+                }
                 continue;
             };
             while let Some(queued) = core.ready().pop() {

@@ -5,6 +5,7 @@ use crate::{
     current,
     event_loop::EventLoop,
     handle::Handle,
+    observe::{self, OnReport, Report},
     park::{Park, ThreadPark},
     random,
     time::{Clock, Timers},
@@ -56,6 +57,7 @@ pub struct Builder {
     budget: u8,
     seed: Option<u64>,
     blocking_threads: usize,
+    on_report: OnReport,
 }
 
 impl Builder {
@@ -112,6 +114,19 @@ impl Builder {
         self
     }
 
+    /// Gives the runtime's reports to `f`, instead of writing them to standard error. It is called between two polls,
+    /// inside the runtime; a panic in it goes no further.
+    ///
+    /// ```
+    /// use runtime_executor::Executor;
+    /// let executor = Executor::builder().on_report(|report| panic!("{report}")).build();
+    /// # drop(executor);
+    /// ```
+    pub fn on_report(mut self, f: impl Fn(&Report) + 'static) -> Self {
+        self.on_report = Some(Box::new(f));
+        self
+    }
+
     /// Makes the executor, for this thread.
     ///
     /// # Panics
@@ -124,7 +139,9 @@ impl Builder {
             budget: self.budget,
             seed: self.seed.unwrap_or_else(random::arbitrary_seed),
             blocking_threads: self.blocking_threads,
+            on_report: self.on_report,
         };
+        observe::install();
         Executor { core: Rc::new(Core::new(parts)), on_exit: self.on_exit, blocking_limit: Cell::new(None) }
     }
 }
@@ -166,6 +183,7 @@ impl Executor {
             budget: DEFAULT_BUDGET,
             seed: None,
             blocking_threads: DEFAULT_BLOCKING_THREADS,
+            on_report: None,
         }
     }
 
@@ -223,6 +241,7 @@ impl Executor {
     fn shut_down(&self) -> usize {
         let entered = current::enter(&self.core);
         self.core.cancel_all();
+        observe::deliver(&self.core);
         let left = self.core.blocking_if_used().map_or(0, |pool| pool.shutdown(self.blocking_limit.get()));
         drop(entered);
         left

@@ -13,7 +13,7 @@
 
 use crate::{
     primitives::{AtomicBool, AtomicI32, AtomicU8, Mutex, Ordering, lock},
-    task::TaskId,
+    task::{TaskId, slots::Out},
 };
 use std::{sync::OnceLock, task::Waker};
 // The pointer around the unparker is not part of any model.
@@ -120,6 +120,8 @@ struct ForeignSlot {
     pending: AtomicBool,
     /// Waker clones made minus wakers dropped on foreign threads, over all users of the slot.
     clones: AtomicI32,
+    /// The same for the waits of this crate that end by waking the slot.
+    waiters: AtomicI32,
 }
 
 /// Tables indexed by slot grow by chunks that double, so that nothing ever moves. Chunk `k` holds the `2^k` slots
@@ -191,7 +193,11 @@ impl Remote {
 
     fn slot(&self, slot: u32) -> &ForeignSlot {
         let (chunk, offset) = chunk_of(slot);
-        let make = |_| ForeignSlot { pending: AtomicBool::new(false), clones: AtomicI32::new(0) };
+        let make = |_| ForeignSlot {
+            pending: AtomicBool::new(false),
+            clones: AtomicI32::new(0),
+            waiters: AtomicI32::new(0),
+        };
         &self.slots[chunk].get_or_init(|| (0..chunk_len(chunk)).map(make).collect())[offset]
     }
 
@@ -254,14 +260,25 @@ impl Remote {
     }
 
     /// Counts a waker cloned (`1`) or dropped (`-1`) on a foreign thread.
+    ///
+    /// Release, with the acquire in [`out`](Remote::out): who sees that a waker is gone also sees that it rang before.
     pub(crate) fn count_clones(&self, slot: u32, change: i32) {
-        self.slot(slot).clones.fetch_add(change, Ordering::Relaxed);
+        self.slot(slot).clones.fetch_add(change, Ordering::Release);
     }
 
-    /// The foreign half of the number of wakers out for `slot`.
-    pub(crate) fn clones(&self, slot: u32) -> i32 {
+    /// The same for waiters.
+    pub(crate) fn count_waiters(&self, slot: u32, change: i32) {
+        self.slot(slot).waiters.fetch_add(change, Ordering::Release);
+    }
+
+    /// The foreign half of what is out for `slot`.
+    pub(crate) fn out(&self, slot: u32) -> Out {
         let (chunk, offset) = chunk_of(slot);
-        self.slots[chunk].get().map_or(0, |slots| slots[offset].clones.load(Ordering::Relaxed))
+        let out = |slot: &ForeignSlot| Out {
+            clones: slot.clones.load(Ordering::Acquire),
+            waiters: slot.waiters.load(Ordering::Acquire),
+        };
+        self.slots[chunk].get().map(|slots| out(&slots[offset])).unwrap_or_default()
     }
 }
 

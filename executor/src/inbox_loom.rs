@@ -287,7 +287,7 @@ fn the_last_foreign_waker_against_completion_and_close() {
         }
         assert!(owner.remote.close().is_empty());
         last.join().unwrap();
-        assert_eq!(owner.remote.clones(0), 0);
+        assert_eq!(owner.remote.out(0).clones, 0);
 
         owner.open(2);
         owner.remote.wake(0);

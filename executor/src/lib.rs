@@ -4,7 +4,8 @@
 //! on whatever implements [`Park`].
 //!
 //! Where to begin reading: `event_loop.rs` (the loop), `core.rs` (its state), `task/raw.rs` (a task's memory),
-//! `task/slots.rs` and `task/waker.rs` (wakers without reference counts), `inbox.rs` (other threads).
+//! `task/slots.rs` and `task/waker.rs` (wakers without reference counts), `inbox.rs` (other threads), `observe/` (who
+//! waits for what, and what is wrong with it).
 
 mod blocking;
 mod core;
@@ -14,6 +15,7 @@ mod executor;
 pub mod future;
 mod handle;
 mod inbox;
+mod observe;
 mod park;
 mod primitives;
 mod random;
@@ -26,6 +28,7 @@ pub use executor::{Builder, Executor, OnExit, Stopped};
 pub use future::join_all;
 pub use handle::{Handle, SharedJoinHandle};
 pub use inbox::RuntimeGone;
+pub use observe::Report;
 pub use park::{Park, ThreadPark};
 pub use random::random_u64;
 pub use registry::RuntimeId;

@@ -41,13 +41,14 @@
 //! | sockets | [`net`], [`io`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | tests | [`macro@test`], [`time::pause`] |
+//! | what hangs, and why | [`task::waits`], [`Report`], [`Builder::on_report`] |
 
 mod runtime;
 
 pub use self::runtime::{Builder, Runtime, run};
 pub use runtime_executor::{
-    Handle, JoinHandle, OnExit, RuntimeId, SharedJoinHandle, Stopped, join, join_all, random_u64, spawn,
-    spawn_blocking, task, time,
+    Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, join, join_all, random_u64,
+    spawn, spawn_blocking, task, time,
 };
 pub use runtime_io::{io, net};
 #[cfg(feature = "macros")]

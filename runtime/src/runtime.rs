@@ -1,6 +1,6 @@
 //! Executor and reactor as one value.
 
-use runtime_executor::{Executor, Handle, OnExit, Stopped, time::Clock};
+use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, time::Clock};
 use runtime_io::Reactor;
 use std::{io, time::Duration};
 
@@ -89,6 +89,19 @@ impl Builder {
     #[track_caller]
     pub fn blocking_threads(mut self, threads: usize) -> Self {
         self.executor = self.executor.blocking_threads(threads);
+        self
+    }
+
+    /// Gives the runtime's reports to `f`, instead of writing them to standard error. It is called between two polls,
+    /// inside the runtime; a panic in it goes no further.
+    ///
+    /// ```
+    /// let runtime = runtime::Builder::new().on_report(|report| panic!("{report}")).build()?;
+    /// # drop(runtime);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_report(mut self, f: impl Fn(&Report) + 'static) -> Self {
+        self.executor = self.executor.on_report(f);
         self
     }
 

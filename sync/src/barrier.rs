@@ -270,15 +270,23 @@ impl<F: Flavour> WaitAll<'_, F> {
     fn give_up(mut self) -> Result<usize, Broken> {
         let Self { barrier, turn, .. } = &mut self;
         let (note, wakes) = turn.leave(&barrier.round, (), |round, note| {
-            let wakes = note.map_or_else(|| round.abort(), |note| round.leave(note, barrier.parties));
+            let wakes = match note {
+                Some(note) => round.leave(note, barrier.parties),
+                None => round.abort(),
+            };
             (Some(note.unwrap_or(BROKEN)), wakes)
         });
         wakes.wake();
-        let Some(note) = note else {
-            barrier.abort(); // it gave way at its first poll, and never got as far as the queue
-            return Err(Broken);
-        };
-        result(note)
+        if let Some(note) = note {
+            return result(note);
+        }
+        // It gave way at its first poll, and never got as far as the queue.
+        let (result, wakes) = barrier.round.with(|round| match round.arrive(barrier.parties) {
+            Attempt::Done(arrived) => arrived,
+            Attempt::Wait(_) => (Err(Broken), round.abort()),
+        });
+        wakes.wake();
+        result
     }
 }
 

@@ -7,7 +7,7 @@
 
 use crate::{
     observer::{Holder, Owner},
-    primitives::{Arc, AtomicUsize, Mutex, Ordering, lock},
+    primitives::{AtomicUsize, Mutex, Ordering, lock},
 };
 use std::{
     cell::{Cell, RefCell, UnsafeCell},
@@ -17,7 +17,11 @@ use std::{
     panic::Location,
     ptr,
     rc::Rc,
-    sync::atomic::{AtomicPtr, AtomicU8},
+    sync::{
+        Arc, // what users hold too (`acquire_owned`), so not loom's
+        // Not loom's either, for what decides nothing: it would multiply the models' schedules.
+        atomic::{AtomicPtr, AtomicU8, AtomicUsize as PlainAtomicUsize},
+    },
 };
 
 /// Which flavour a primitive is of: [`Local`] or [`Shared`]. Sealed.
@@ -46,6 +50,8 @@ pub trait Parts: Sized {
     type Note: Note;
     /// Shared ownership.
     type Pointer<T>: Pointer<T>;
+    /// Whether everything happens on one thread.
+    const IS_LOCAL: bool;
 }
 
 /// See [`Parts::Guarded`].
@@ -93,6 +99,8 @@ pub trait Pointer<T>: Clone + Deref<Target = T> {
     fn new(value: T) -> Self;
     /// Whether both point to the same value.
     fn is_same(&self, other: &Self) -> bool;
+    /// The value, if nobody else shares it; if somebody does, the pointer again.
+    fn try_unwrap(self) -> Result<T, Self>;
 }
 
 impl Parts for Local {
@@ -101,6 +109,7 @@ impl Parts for Local {
     type Tally = Cell<u8>;
     type Note = Cell<Option<Holder>>;
     type Pointer<T> = Rc<T>;
+    const IS_LOCAL: bool = true;
 }
 
 impl Parts for Shared {
@@ -109,6 +118,7 @@ impl Parts for Shared {
     type Tally = AtomicU8;
     type Note = SharedNote;
     type Pointer<T> = Arc<T>;
+    const IS_LOCAL: bool = false;
 }
 
 /// A `RefCell` that stays on its thread, whatever it contains.
@@ -230,8 +240,8 @@ impl Note for Cell<Option<Holder>> {
 /// mixed. Whoever wrote it last reads it right.
 #[derive(Debug)]
 pub struct SharedNote {
-    data: AtomicUsize,
-    vtable: AtomicUsize,
+    data: PlainAtomicUsize,
+    vtable: PlainAtomicUsize,
     /// Null: nobody.
     since: AtomicPtr<Location<'static>>,
 }
@@ -239,14 +249,15 @@ pub struct SharedNote {
 impl Note for SharedNote {
     fn new() -> Self {
         Self {
-            data: AtomicUsize::new(0),
-            vtable: AtomicUsize::new(0),
+            data: PlainAtomicUsize::new(0),
+            vtable: PlainAtomicUsize::new(0),
             since: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
     fn write(&self, holder: Option<Holder>) {
-        let Owner { data, vtable } = holder.map_or(Owner::UNKNOWN, |holder| holder.owner);
+        let owner = holder.map_or(Owner::UNKNOWN, |holder| holder.owner);
+        let Owner { data, vtable } = owner.with_shared_guard();
         let since = holder.map_or(ptr::null_mut(), |holder| ptr::from_ref(holder.since).cast_mut());
         self.data.store(data, Ordering::Relaxed);
         self.vtable.store(vtable, Ordering::Relaxed);
@@ -271,6 +282,10 @@ impl<T> Pointer<T> for Rc<T> {
     fn is_same(&self, other: &Self) -> bool {
         Rc::ptr_eq(self, other)
     }
+
+    fn try_unwrap(self) -> Result<T, Self> {
+        Rc::try_unwrap(self)
+    }
 }
 
 impl<T> Pointer<T> for Arc<T> {
@@ -280,6 +295,10 @@ impl<T> Pointer<T> for Arc<T> {
 
     fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(self, other)
+    }
+
+    fn try_unwrap(self) -> Result<T, Self> {
+        Arc::try_unwrap(self)
     }
 }
 

@@ -102,6 +102,13 @@ impl<F: Flavour> RawLock<F> {
         self.permits.give_back(1);
     }
 
+    /// Notes that the guard shares ownership: it may be anywhere.
+    fn note_owned(&self) {
+        if let Some(Holder { owner, since }) = self.holder.read() {
+            self.holder.write(Some(Holder { owner: owner.with_owned_guard(), since }));
+        }
+    }
+
     pub(crate) fn is_locked(&self) -> bool {
         self.permits.free() == 0
     }
@@ -142,8 +149,10 @@ impl<T: ?Sized, F: Flavour> Lock<T, F> {
     /// ```
     ///
     /// # Panics
-    /// When polled in a task of our runtime that holds this very lock and waits for nothing else: it would wait for
-    /// ever. Under another executor, it does.
+    /// In a task of our runtime that holds this very lock and waits for nothing else: it would wait for ever. Under
+    /// another executor, it does; and where the guard may have been handed on, which is so for owned guards and in the
+    /// thread-safe flavour, it is reported only. (A borrowed guard cannot leave its task, unless the lock was leaked:
+    /// hand on an owned one then.)
     ///
     /// # Cancel safety
     /// Dropping it gives the place in the queue up; a lock that had reached it goes to the next.
@@ -216,7 +225,7 @@ pub struct Acquire<'a, T: ?Sized, F: Flavour = Local> {
 impl<'a, T: ?Sized, F: Flavour> Future for Acquire<'a, T, F> {
     type Output = LockGuard<'a, T, F>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         ready!(this.lock.raw.poll_acquire(&mut this.turn, Kind::Lock, this.asked, cx));
@@ -287,12 +296,16 @@ pub struct OwnedLockGuard<T, F: Flavour = Local> {
 impl<T, F: Flavour> OwnedLockGuard<T, F> {
     async fn acquire(lock: F::Pointer<Lock<T, F>>, asked: &'static Location<'static>) -> Self {
         mem::forget(Acquire { lock: &*lock, turn: Turn::new(), asked }.await);
+        lock.raw.note_owned();
         Self { lock, value: PhantomData }
     }
 
     fn try_acquire(lock: F::Pointer<Lock<T, F>>, asked: &'static Location<'static>) -> Option<Self> {
         let is_acquired = lock.raw.try_acquire(asked);
-        is_acquired.then(|| Self { lock, value: PhantomData })
+        is_acquired.then(|| {
+            lock.raw.note_owned();
+            Self { lock, value: PhantomData }
+        })
     }
 }
 

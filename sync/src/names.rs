@@ -9,6 +9,10 @@ macro_rules! names {
         pub type LockGuard<'a, T> = crate::lock::LockGuard<'a, T, crate::flavour::$flavour>;
         /// [`lock::OwnedLockGuard`](crate::lock::OwnedLockGuard) of this flavour.
         pub type OwnedLockGuard<T> = crate::lock::OwnedLockGuard<T, crate::flavour::$flavour>;
+        /// [`rlock::RLock`](crate::rlock::RLock) of this flavour.
+        pub type RLock<T> = crate::rlock::RLock<T, crate::flavour::$flavour>;
+        /// [`rlock::RLockGuard`](crate::rlock::RLockGuard) of this flavour.
+        pub type RLockGuard<'a, T> = crate::rlock::RLockGuard<'a, T, crate::flavour::$flavour>;
         /// [`rwlock::RwLock`](crate::rwlock::RwLock) of this flavour.
         pub type RwLock<T> = crate::rwlock::RwLock<T, crate::flavour::$flavour>;
         /// [`rwlock::RwLockReadGuard`](crate::rwlock::RwLockReadGuard) of this flavour.
@@ -31,6 +35,10 @@ macro_rules! names {
         pub type Permit<'a> = crate::semaphore::Permit<'a, crate::flavour::$flavour>;
         /// [`semaphore::OwnedPermit`](crate::semaphore::OwnedPermit) of this flavour.
         pub type OwnedPermit = crate::semaphore::OwnedPermit<crate::flavour::$flavour>;
+        /// [`once_cell::OnceCell`](crate::once_cell::OnceCell) of this flavour.
+        pub type OnceCell<T> = crate::once_cell::OnceCell<T, crate::flavour::$flavour>;
+        /// [`promise::Promise`](crate::promise::Promise) of this flavour.
+        pub type Promise<T> = crate::promise::Promise<T, crate::flavour::$flavour>;
         /// [`event::Event`](crate::event::Event) of this flavour.
         pub type Event = crate::event::Event<crate::flavour::$flavour>;
         /// First in, first out: a [`queue::Queue`](crate::queue::Queue) of this flavour.
@@ -61,6 +69,22 @@ macro_rules! names {
         #[track_caller]
         pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
             crate::channel::unbounded(::std::panic::Location::caller())
+        }
+
+        /// Opens a channel on which every receiver gets every value that is sent while it is there; up to `capacity`
+        /// values are kept for those who are slow.
+        ///
+        /// # Panics
+        /// With a capacity of 0: a value must be kept somewhere until it is received.
+        #[track_caller]
+        pub fn broadcast<T>(capacity: usize) -> (broadcast::Sender<T>, broadcast::Receiver<T>) {
+            crate::broadcast::open(capacity, ::std::panic::Location::caller())
+        }
+
+        /// Opens a channel that holds one value, at first `initial`, and tells its receivers of changes.
+        #[track_caller]
+        pub fn watch<T>(initial: T) -> (watch::Sender<T>, watch::Receiver<T>) {
+            crate::watch::open(initial, ::std::panic::Location::caller())
         }
     };
 }

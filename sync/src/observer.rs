@@ -22,15 +22,19 @@ pub trait Observer: Send + Sync + 'static {
     /// this executor does not know the waker.
     fn begin(&self, waker: &Waker, wait: &Wait) -> Option<Ticket>;
 
-    /// The wait is over, one way or the other.
-    fn end(&self, ticket: Ticket);
+    /// The wait with that number is over, one way or the other.
+    fn end(&self, number: NonZeroU64);
 
-    /// The wait was granted what it waits for: its future has yet to be polled, or dropped, to take notice.
+    /// The wait was granted what it waits for: its future has yet to be polled, or dropped, to take notice. Wakes the
+    /// [owner](Ticket::owner), if the ticket names one.
     fn granted(&self, ticket: Ticket);
 
-    /// Whether the wait can be proved never to end, because its own task holds what it waits for and waits for
-    /// nothing else.
-    fn is_hopeless(&self, ticket: Ticket) -> bool;
+    /// The wait was polled, and goes on. `describe` tells what it waits for as of now. Gives
+    /// that if the wait can be proved never to end, because its own task holds what it waits for and waits for nothing
+    /// else; the wait then panics.
+    fn still_waits(&self, _number: NonZeroU64, _describe: &mut dyn FnMut() -> Wait) -> Option<Wait> {
+        None
+    }
 
     /// Whose waker that is, as a name that stays the same from poll to poll of one task.
     fn owner(&self, waker: &Waker) -> Owner;
@@ -52,16 +56,23 @@ pub trait Observer: Send + Sync + 'static {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()>>>;
 }
 
-/// A wait in the observer's books; the number is the observer's own.
+/// A wait in the observer's books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket(pub NonZeroU64);
+pub struct Ticket {
+    /// The observer's own.
+    pub number: NonZeroU64,
+    /// Whom [`Observer::granted`] wakes, so that the waker need not be kept. [`Owner::UNKNOWN`]: nobody, so it must.
+    pub owner: Owner,
+}
 
 /// Who asks for something or holds it: a waker's two words, or whatever [`Observer::owner`] makes of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Of a holder it also tells where the guard may be; that makes no difference to who it is.
+#[derive(Debug, Clone, Copy)]
 pub struct Owner {
     /// The waker's data pointer, as a number.
     pub data: usize,
-    /// The address of the waker's functions.
+    /// The address of the waker's functions; the marks are in its lowest bits.
     pub vtable: usize,
 }
 
@@ -163,6 +174,18 @@ fn pay_instalment(cx: &Context<'_>) -> bool {
     may_go_on
 }
 
+/// Marks of an [`Owner`], in bits that the alignment of functions' tables keeps free.
+const OWNED_GUARD: usize = 1;
+const SHARED_GUARD: usize = 2;
+
+impl PartialEq for Owner {
+    fn eq(&self, other: &Self) -> bool {
+        self.data == other.data && self.functions() == other.functions()
+    }
+}
+
+impl Eq for Owner {}
+
 impl Owner {
     /// Nobody that could be named.
     pub const UNKNOWN: Self = Self { data: 0, vtable: 0 };
@@ -171,6 +194,33 @@ impl Owner {
     #[inline]
     pub fn of(waker: &Waker) -> Self {
         Self { data: waker.data().addr(), vtable: std::ptr::from_ref(waker.vtable()).addr() }
+    }
+
+    /// The address of the waker's functions, without the marks.
+    #[inline]
+    pub fn functions(self) -> usize {
+        self.vtable & !(OWNED_GUARD | SHARED_GUARD)
+    }
+
+    /// The same, with a guard that shares ownership: made to be kept and handed on.
+    pub(crate) fn with_owned_guard(self) -> Self {
+        Self { vtable: self.vtable | OWNED_GUARD, ..self }
+    }
+
+    /// The same, with a guard that may go to another thread.
+    pub(crate) fn with_shared_guard(self) -> Self {
+        Self { vtable: self.vtable | SHARED_GUARD, ..self }
+    }
+
+    /// Whether the guard shares ownership of its lock.
+    pub fn has_owned_guard(self) -> bool {
+        self.vtable & OWNED_GUARD != 0
+    }
+
+    /// Whether the guard may be with another task or thread than the one that acquired it.
+    #[inline]
+    pub fn may_have_passed_it_on(self) -> bool {
+        self.functions() != self.vtable
     }
 
     /// Whoever asks in `cx`, by a name that outlasts this poll.

@@ -99,6 +99,17 @@ impl<F: Flavour> Permits<F> {
             }
             return Poll::Ready(taken);
         }
+        self.poll_queue(wanted, turn, cx, describe)
+    }
+
+    #[inline(never)]
+    fn poll_queue(
+        &self,
+        wanted: usize,
+        turn: &mut Turn,
+        cx: &Context<'_>,
+        describe: impl FnOnce() -> Wait,
+    ) -> Poll<Result<(), IsClosed>> {
         turn.poll(
             &self.queue,
             (),
@@ -131,11 +142,16 @@ impl<F: Flavour> Permits<F> {
     #[inline]
     pub(crate) fn cancel(&self, turn: &mut Turn) {
         if turn.is_waiting() {
-            let woken = turn.leave(&self.queue, (), |queue, granted| {
-                self.hand_out(queue, granted.filter(|permits| *permits != REFUSED).unwrap_or(0))
-            });
-            woken.wake();
+            self.leave(turn);
         }
+    }
+
+    #[cold]
+    fn leave(&self, turn: &mut Turn) {
+        let woken = turn.leave(&self.queue, (), |queue, granted| {
+            self.hand_out(queue, granted.filter(|permits| *permits != REFUSED).unwrap_or(0))
+        });
+        woken.wake();
     }
 
     /// Returns permits: to the head of the queue, or to those that are free.
@@ -151,6 +167,7 @@ impl<F: Flavour> Permits<F> {
         self.give_to_queue(permits);
     }
 
+    #[inline(never)]
     fn give_to_queue(&self, permits: usize) {
         let woken = self.queue.with(|queue| self.hand_out(queue, permits));
         woken.wake();

@@ -1,10 +1,20 @@
-//! Stories of the oneshot channel: who owns the value, who is woken, and when foreign code runs.
+//! Stories of the oneshot channel: who owns the value, who is woken, and when foreign code runs. First of the shared
+//! flavour, which threads use; then of both.
 #![cfg(not(loom))]
 
-use runtime_sync::shared::oneshot::{Receiver, RecvError, Sender, TryRecvError, channel};
+mod stories;
+
+use runtime_sync::{
+    Kind,
+    flavour::{Flavour, Local, Shared},
+    oneshot,
+    shared::oneshot::{Receiver, RecvError, Sender, TryRecvError, channel},
+};
 use std::{
+    cell::Cell,
     future::Future,
     pin::{Pin, pin},
+    rc::Rc,
     sync::{
         Arc, Barrier, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -12,6 +22,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
     thread,
 };
+use stories::{Person, Task, in_both_flavours, is, now, open_waits, with_services};
 
 /// Counts its wakes; the number of its owners tells who still keeps a clone.
 #[derive(Default)]
@@ -51,8 +62,8 @@ fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
 #[test]
 fn both_ends_go_to_other_threads_whenever_the_value_may() {
     fn is_send_and_sync<T: Send + Sync>() {}
-    is_send_and_sync::<Sender<std::cell::Cell<u8>>>(); // `Send` alone is asked of the value
-    is_send_and_sync::<Receiver<std::cell::Cell<u8>>>();
+    is_send_and_sync::<Sender<Cell<u8>>>(); // `Send` alone is asked of the value
+    is_send_and_sync::<Receiver<Cell<u8>>>();
     is_send_and_sync::<RecvError>();
 }
 
@@ -300,4 +311,178 @@ fn ends_and_errors_describe_themselves() {
     assert_eq!(format!("{receiver:?}"), "oneshot::Receiver { state: sent }");
     assert_eq!(RecvError.to_string(), "the channel closed without a value");
     assert_eq!(TryRecvError::Empty.to_string(), "no value was sent yet");
+}
+
+/// A flavour, as far as the stories of both are concerned.
+trait Channels: Flavour {
+    fn channel<T>() -> (oneshot::Sender<T, Self>, oneshot::Receiver<T, Self>);
+}
+
+impl Channels for Local {
+    fn channel<T>() -> (oneshot::Sender<T>, oneshot::Receiver<T>) {
+        oneshot::channel()
+    }
+}
+
+impl Channels for Shared {
+    fn channel<T>() -> (Sender<T>, Receiver<T>) {
+        channel()
+    }
+}
+
+in_both_flavours!(
+    a_value_reaches_the_task_that_waits,
+    the_end_of_either_side_is_told_to_the_other,
+    a_value_has_one_owner_at_a_time,
+    a_wait_that_was_given_up_loses_nothing,
+    a_refused_value_comes_back,
+    whoever_polled_last_is_woken,
+    waits_say_what_for_and_end_in_time,
+    a_wait_goes_along_to_another_task,
+    an_end_may_be_a_value,
+);
+
+fn a_value_reaches_the_task_that_waits<F: Channels>() {
+    let (sender, receiver) = F::channel();
+    let task = Task::waiting(receiver);
+    assert_eq!(sender.send(Rc::new(7)), Ok(()));
+    assert_eq!(task.ends().as_deref(), Ok(&7));
+    let (sender, mut receiver) = F::channel();
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    sender.send(8).unwrap();
+    assert_eq!(now(&mut receiver), Ok(8));
+    assert_eq!(now(&mut receiver), Err(RecvError));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+}
+
+fn the_end_of_either_side_is_told_to_the_other<F: Channels>() {
+    let (sender, receiver) = F::channel::<u8>();
+    let task = Task::waiting(receiver);
+    drop(sender);
+    assert_eq!(task.ends(), Err(RecvError));
+    let (mut sender, receiver) = F::channel::<u8>();
+    let task = Task::waiting(sender.closed());
+    drop(receiver);
+    task.ends();
+    let (mut sender, mut receiver) = F::channel::<u8>();
+    let task = Task::waiting(sender.closed());
+    receiver.close();
+    task.ends();
+    now(sender.closed());
+}
+
+/// Counts its drops.
+#[derive(Debug)]
+struct Dropped(Rc<Cell<u32>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+fn a_value_has_one_owner_at_a_time<F: Channels>() {
+    let drops = Rc::<Cell<u32>>::default();
+    let value = || Dropped(Rc::clone(&drops));
+    let (sender, receiver) = F::channel();
+    sender.send(value()).unwrap();
+    assert_eq!(drops.get(), 0, "it is the receiver's");
+    drop(receiver);
+    assert_eq!(drops.get(), 1, "and goes with it");
+    let (sender, mut receiver) = F::channel();
+    sender.send(value()).unwrap();
+    receiver.close();
+    let taken = receiver.try_recv().unwrap();
+    drop(receiver);
+    assert_eq!(drops.get(), 1, "it is ours");
+    drop(taken);
+    let (sender, receiver) = F::channel();
+    drop(receiver);
+    let back = sender.send(value()).unwrap_err();
+    assert_eq!(drops.get(), 2, "it is ours again");
+    drop(back);
+    assert_eq!(drops.get(), 3);
+}
+
+fn a_wait_that_was_given_up_loses_nothing<F: Channels>() {
+    let (sender, mut receiver) = F::channel();
+    drop(Task::waiting(&mut receiver));
+    let woken = Task::waiting(&mut receiver);
+    sender.send(1).unwrap();
+    assert!(woken.is_woken());
+    drop(woken);
+    assert_eq!(now(receiver), Ok(1));
+}
+
+fn a_refused_value_comes_back<F: Channels>() {
+    let (sender, mut receiver) = F::channel();
+    let task = Task::waiting(&mut receiver);
+    drop(task);
+    receiver.close();
+    assert!(sender.is_closed());
+    assert_eq!(sender.send(5), Err(5));
+    assert_eq!(now(receiver), Err(RecvError));
+}
+
+fn whoever_polled_last_is_woken<F: Channels>() {
+    let (first, second) = (Bell::new(), Bell::new());
+    let (sender, mut receiver) = F::channel();
+    assert!(poll(&mut receiver, &first.1).is_pending());
+    assert!(poll(&mut receiver, &second.1).is_pending());
+    assert_eq!(Arc::strong_count(&first.0), 2, "the other waker was let go at once");
+    sender.send(()).unwrap();
+    assert_eq!((first.0.rings(), second.0.rings()), (0, 1));
+    assert_eq!(Arc::strong_count(&second.0), 2);
+}
+
+fn waits_say_what_for_and_end_in_time<F: Channels>() {
+    with_services();
+    let (mut sender, mut receiver) = F::channel();
+    let task = Task::waiting(&mut receiver);
+    let [wait] = open_waits()[..] else { panic!("one waits") };
+    assert_eq!((wait.kind, wait.created, wait.created.file()), (Kind::Oneshot, wait.asked, file!()));
+    drop(task);
+    assert_eq!(open_waits().len(), 1, "the receiver still waits");
+    let asked = line!() + 1;
+    let task = Task::waiting(sender.closed());
+    assert_eq!((open_waits()[1].asked.line(), open_waits()[1].address), (asked, wait.address));
+    drop(task);
+    assert_eq!(open_waits().len(), 1);
+    sender.send(1).unwrap();
+    // Across threads it ends where it began. At home it is over: nobody else could have use of what it was granted.
+    assert_eq!(open_waits().len(), usize::from(!F::IS_LOCAL));
+    assert_eq!(receiver.try_recv(), Ok(1));
+    assert!(open_waits().is_empty());
+    let (mut sender, receiver) = F::channel::<u8>();
+    let (task, other) = (Task::waiting(receiver), Task::waiting(sender.closed()));
+    assert_eq!(open_waits().len(), 2);
+    drop(task);
+    assert!(open_waits().is_empty(), "one gave up, so the other waits no more");
+    other.ends();
+}
+
+fn a_wait_goes_along_to_another_task<F: Channels>() {
+    with_services();
+    let (sender, mut receiver) = F::channel();
+    drop(Person::default().waiting(&mut receiver));
+    let task = Person::default().waiting(&mut receiver);
+    assert_eq!(open_waits().len(), 1, "the wait of the first is over");
+    sender.send(1).unwrap();
+    assert_eq!(task.ends(), Ok(1));
+    assert!(open_waits().is_empty());
+}
+
+fn an_end_may_be_a_value<F: Channels>() {
+    let (sender, receiver) = F::channel::<oneshot::Receiver<u8, F>>();
+    let (mut inner_sender, inner_receiver) = F::channel();
+    let watching = Task::waiting(inner_sender.closed());
+    sender.send(inner_receiver).map_err(drop).unwrap();
+    drop(receiver); // drops the value, which is an end itself, and wakes
+    watching.ends();
+}
+
+#[test]
+fn the_local_flavour_stays_on_its_thread() {
+    assert!(!is!(oneshot::Sender<u8>: Send) && !is!(oneshot::Receiver<u8>: Send));
+    assert!(!is!(oneshot::Sender<u8>: Sync) && !is!(oneshot::Receiver<u8>: Sync));
 }

@@ -10,6 +10,7 @@ use crate::{
     current,
     registry::RuntimeId,
     task::{
+        raw::TaskRef,
         slots::{Key, Occupant},
         waker,
     },
@@ -74,6 +75,26 @@ pin_project! {
     }
 }
 
+/// While it lives, the child of this key runs.
+struct RunningChild<'a> {
+    core: &'a Core,
+    outer: Option<(TaskRef, Key)>,
+}
+
+impl<'a> RunningChild<'a> {
+    #[inline]
+    fn new(core: &'a Core, key: Key) -> Self {
+        Self { core, outer: core.set_running_child(core.running().map(|task| (task, key))) }
+    }
+}
+
+impl Drop for RunningChild<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.core.set_running_child(self.outer);
+    }
+}
+
 /// The future of [`join_all`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct JoinAll<F: Future> {
@@ -105,7 +126,10 @@ impl<F: Future> JoinAll<F> {
         });
         *key = Some(own);
         core.refill_budget();
-        if let Poll::Ready(output) = future.poll(&mut Context::from_waker(&waker::waker(own))) {
+        let running = RunningChild::new(core, own);
+        let polled = future.poll(&mut Context::from_waker(&waker::waker(own)));
+        drop(running);
+        if let Poll::Ready(output) = polled {
             // Before the future is dropped, as that may panic.
             *key = None;
             self.left -= 1;

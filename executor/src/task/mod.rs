@@ -20,6 +20,8 @@ pub use error::JoinError;
 pub use handle::{CancelHandle, JoinHandle};
 pub use yield_now::{YieldNow, yield_now};
 
+pub use crate::observe::{WaitHolder, WaitInfo, waits};
+
 use crate::{core::Core, current};
 use std::{fmt, panic::Location};
 
@@ -77,6 +79,14 @@ pub struct TaskInfo {
 }
 
 impl TaskInfo {
+    pub(crate) fn of(core: &Core, task: raw::TaskRef) -> Self {
+        if task == core.root() {
+            return Self { id: TaskId(0), name: None, spawned_at: None };
+        }
+        let error::Label { id, name, spawned_at } = task.label();
+        Self { id, name, spawned_at: Some(spawned_at) }
+    }
+
     /// Its number.
     pub fn id(&self) -> TaskId {
         self.id
@@ -93,19 +103,24 @@ impl TaskInfo {
     }
 }
 
+impl fmt::Display for TaskInfo {
+    /// `task 7 'name' (spawned at file:line:column)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " '{name}'")?;
+        }
+        self.spawned_at.map_or(Ok(()), |spawned_at| write!(f, " (spawned at {spawned_at})"))
+    }
+}
+
 /// The task that runs now; inside the future of `block_on` that is the main task, number 0.
 ///
 /// # Panics
 /// If no runtime runs on this thread.
 #[track_caller]
 pub fn current() -> TaskInfo {
-    current::expect("task::current", |core| match core.running() {
-        Some(task) if task != core.root() => {
-            let error::Label { id, name, spawned_at } = task.label();
-            TaskInfo { id, name, spawned_at: Some(spawned_at) }
-        }
-        _ => TaskInfo { id: TaskId(0), name: None, spawned_at: None },
-    })
+    current::expect("task::current", |core| TaskInfo::of(core, core.running().unwrap_or(core.root())))
 }
 
 /// The label of the task that runs now; only from inside one.

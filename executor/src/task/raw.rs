@@ -23,11 +23,12 @@ use super::{
     blocks::{self, Blocks},
     error::{JoinError, Label, discard, drop_quietly},
     joined::Joined,
+    run_queue::Queued,
     slots::{Key, Occupant, Slots},
     state::State,
     waker::{self, Waiter},
 };
-use crate::{core::Core, current};
+use crate::{core::Core, current, observe};
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
@@ -241,7 +242,7 @@ where
     let place = unsafe { TaskCell::<F>::future(task) };
     // SAFETY: the place is in the block, and empty.
     unsafe { place.write(future) };
-    (Queued(task), Joined::new(task))
+    (Queued::new(task), Joined::new(task))
 }
 
 impl TaskRef {
@@ -319,6 +320,11 @@ impl TaskRef {
         Label { id: self.id(), name, spawned_at: header.spawned_at }
     }
 
+    /// Whether it will be polled.
+    pub(crate) fn is_queued(self) -> bool {
+        self.has(State::QUEUED)
+    }
+
     /// A wake: the ticket to put into the run queue, unless one is there already.
     #[inline]
     pub(crate) fn schedule(self) -> Option<Queued> {
@@ -326,7 +332,7 @@ impl TaskRef {
             return None;
         }
         self.set(State::QUEUED);
-        Some(Queued(self))
+        Some(Queued::new(self))
     }
 
     /// Asks for the end of the task at its next turn, and wakes it. False: it has ended already.
@@ -349,7 +355,7 @@ impl TaskRef {
 
     /// One turn: polls the future, or drops it if it was cancelled.
     #[inline]
-    fn turn(self, core: &Core) {
+    pub(super) fn turn(self, core: &Core) {
         self.set(State::RUNNING);
         core.refill_budget();
         let outer = core.set_running(Some(self));
@@ -380,6 +386,9 @@ impl TaskRef {
         let header = self.header();
         core.slots().vacate(header.key);
         core.task_ended(self.has(State::DAEMON));
+        if core.observed().watches_ends() {
+            observe::task_ended(core, self);
+        }
         if let Some(details) = header.details.take() {
             self.call_back(details);
         }
@@ -451,49 +460,5 @@ impl TaskRef {
             // SAFETY: allocated with this size by `create`; nothing keeps it.
             unsafe { blocks::free(core.map(Core::blocks), block, size) };
         });
-    }
-}
-
-/// A task's place in the run queue. Dropped without [`run`](Queued::run), the place is given up.
-pub(crate) struct Queued(TaskRef);
-
-impl Queued {
-    /// Takes the turn that the ticket is for.
-    #[inline]
-    pub(crate) fn run(self, core: &Core) {
-        let task = ManuallyDrop::new(self).0;
-        task.clear(State::QUEUED);
-        // It may have ended since: woken during its last poll, by another thread or by itself.
-        if task.has(State::FUTURE) {
-            task.turn(core);
-        } else {
-            task.release();
-        }
-    }
-
-    /// Gives the place up without a turn: the task itself, which its slot keeps alive.
-    #[inline]
-    pub(crate) fn unqueue(self) -> TaskRef {
-        let task = ManuallyDrop::new(self).0;
-        task.clear(State::QUEUED);
-        task
-    }
-
-    #[inline]
-    pub(super) fn task(&self) -> TaskRef {
-        self.0
-    }
-
-    /// Whether it is this task's.
-    #[inline]
-    pub(crate) fn is_for(&self, task: TaskRef) -> bool {
-        self.0 == task
-    }
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.0.clear(State::QUEUED);
-        self.0.release();
     }
 }

@@ -1,7 +1,8 @@
 //! Who runs next: first in, first out, and no memory of its own.
 
-use super::raw::{Queued, TaskRef};
-use std::cell::Cell;
+use super::{raw::TaskRef, state::State};
+use crate::core::Core;
+use std::{cell::Cell, mem::ManuallyDrop};
 
 /// A run queue: tickets linked through the tasks' headers, so it needs no memory and never grows.
 #[derive(Default)]
@@ -45,5 +46,55 @@ impl RunQueue {
 impl Drop for RunQueue {
     fn drop(&mut self) {
         while self.pop().is_some() {}
+    }
+}
+
+/// A task's place in the run queue. Dropped without [`run`](Queued::run), the place is given up.
+pub(crate) struct Queued(TaskRef);
+
+impl Queued {
+    /// For a task that has just been marked as queued.
+    #[inline]
+    pub(super) fn new(task: TaskRef) -> Self {
+        Self(task)
+    }
+
+    /// Takes the turn that the ticket is for.
+    #[inline]
+    pub(crate) fn run(self, core: &Core) {
+        let task = ManuallyDrop::new(self).0;
+        task.clear(State::QUEUED);
+        // It may have ended since: woken during its last poll, by another thread or by itself.
+        if task.has(State::FUTURE) {
+            task.turn(core);
+        } else {
+            task.release();
+        }
+    }
+
+    /// Gives the place up without a turn: the task itself, which its slot keeps alive.
+    #[inline]
+    pub(crate) fn unqueue(self) -> TaskRef {
+        let task = ManuallyDrop::new(self).0;
+        task.clear(State::QUEUED);
+        task
+    }
+
+    #[inline]
+    fn task(&self) -> TaskRef {
+        self.0
+    }
+
+    /// Whether it is this task's.
+    #[inline]
+    pub(crate) fn is_for(&self, task: TaskRef) -> bool {
+        self.0 == task
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.clear(State::QUEUED);
+        self.0.release();
     }
 }

@@ -25,8 +25,9 @@ const MAX_SLOTS: u32 = (1 << SLOT_BITS) - 1;
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("runtime-executor packs a waker into one 64-bit pointer: build it for a 64-bit target");
 
-/// What a waker is: 12 bits runtime, 28 bits generation, 24 bits slot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What a waker is: 12 bits runtime, 28 bits generation, 24 bits slot. The generations of tasks are even, those of
+/// children odd, so that a key still tells of which kind it was when nobody lives there any more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Key(u64);
 
 impl Key {
@@ -59,6 +60,18 @@ impl Key {
     #[inline]
     fn generation(self) -> u32 {
         (self.0 >> SLOT_BITS) as u32 & GENERATION_MASK
+    }
+
+    /// Whether it is or was that of a future in a group, not of a task.
+    #[inline]
+    pub(crate) fn is_child(self) -> bool {
+        self.generation() & 1 != 0
+    }
+
+    /// The key in the words of its waker.
+    #[inline]
+    pub(super) fn from_word(data: usize) -> Self {
+        Self(data as u64)
     }
 }
 
@@ -122,6 +135,27 @@ struct Slot {
     /// Waker clones made minus wakers dropped on this thread, over all users of the slot: with the foreign half
     /// it tells whether anybody could still wake it. Reports need it; memory never depends on it.
     clones: Cell<i32>,
+    /// The same for every [`Waiter`](super::waker::Waiter) that keeps the key without a waker.
+    waiters: Cell<i32>,
+}
+
+/// Who might wake a slot: what is out of its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Out {
+    /// Clones of its wakers.
+    pub(crate) clones: i32,
+    /// Waits of ours that end by waking it.
+    pub(crate) waiters: i32,
+}
+
+impl Out {
+    #[inline]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            clones: self.clones.wrapping_add(other.clones),
+            waiters: self.waiters.wrapping_add(other.waiters),
+        }
+    }
 }
 
 /// All slots of one runtime. They never move, so a wake that runs during any callback is safe.
@@ -158,7 +192,12 @@ impl Slots {
         if let Occupant::Vacant { next } = slot.occupant.replace(PackedOccupant::pack(occupant)).unpack() {
             self.vacant.set(next);
         }
-        Key::new(self.runtime, slot.generation.get(), number)
+        let generation = match occupant {
+            Occupant::Child { .. } => slot.generation.get() | 1,
+            _ => (slot.generation.get() + 1) & !1 & GENERATION_MASK,
+        };
+        slot.generation.set(generation);
+        Key::new(self.runtime, generation, number)
     }
 
     /// Lists a slot that was never used before.
@@ -175,6 +214,7 @@ impl Slots {
             occupant: Cell::new(PackedOccupant::pack(Occupant::Vacant { next: NONE })),
             generation: Cell::new(0),
             clones: Cell::new(0),
+            waiters: Cell::new(0),
         };
         self.chunks[chunk].get_or_init(|| (0..chunk_len(chunk)).map(|_| vacant()).collect());
         self.vacant.set(number);
@@ -219,13 +259,33 @@ impl Slots {
         slot.is_some()
     }
 
-    pub(crate) fn clones(&self, slot: u32) -> i32 {
-        self.get(slot).map_or(0, |slot| slot.clones.get())
+    /// The same for waiters.
+    #[inline]
+    pub(crate) fn count_waiters(&self, slot: u32, change: i32) -> bool {
+        let slot = self.get(slot);
+        if let Some(slot) = slot {
+            slot.waiters.set(slot.waiters.get().wrapping_add(change));
+        }
+        slot.is_some()
     }
 
-    /// Number and local count of every slot with wakers out.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = (u32, i32)> + '_ {
-        (0..self.used.get()).map(|slot| (slot, self.clones(slot))).filter(|(_, clones)| *clones != 0)
+    /// Counts one waiter less, and gives who the key means; `None`: as for `false` above.
+    #[inline]
+    pub(crate) fn end_wait(&self, key: Key) -> Option<Option<Occupant>> {
+        let slot = self.get(key.slot())?;
+        slot.waiters.set(slot.waiters.get().wrapping_sub(1));
+        Some((slot.generation.get() == key.generation()).then(|| slot.occupant.get().unpack()))
+    }
+
+    /// What was counted on this thread.
+    pub(crate) fn out(&self, slot: u32) -> Out {
+        let out = |slot: &Slot| Out { clones: slot.clones.get(), waiters: slot.waiters.get() };
+        self.get(slot).map(out).unwrap_or_default()
+    }
+
+    /// Every slot with something out, and what was counted on this thread.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (u32, Out)> + '_ {
+        (0..self.used.get()).map(|slot| (slot, self.out(slot))).filter(|(_, out)| *out != Out::default())
     }
 
     /// Every task alive now, in no order of meaning.

@@ -9,6 +9,7 @@
 
 use super::slots::Key;
 use crate::{current, registry};
+use runtime_sync::Owner;
 use std::{
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -49,9 +50,10 @@ fn wake_from_afar(key: Key) {
 
 /// Whoever waits for something of ours: a waker, kept until the wait ends.
 ///
-/// A waker of this crate is kept as its key, uncounted, and woken without a detour; any other is cloned. So the
-/// count of wakers that are out knows only those that somebody else could still use. A panic of a foreign waker
-/// is reported by the panic hook and goes no further: it must not take down the loop, nor the wakes after it.
+/// A waker of this crate is kept as its key and woken without a detour; any other is cloned. Such keys have a count of
+/// their own, so that the count of wakers that are out knows only those that somebody else could still use. A panic of
+/// a foreign waker is reported by the panic hook and goes no further: it must not take down the loop, nor the wakes
+/// after it.
 ///
 /// ```
 /// use runtime_executor::Waiter;
@@ -72,8 +74,9 @@ impl Waiter {
     /// Whoever `waker` wakes.
     #[inline]
     pub fn new(waker: &Waker) -> Self {
-        Self(if is_ours(waker) {
-            self::waker(Key::from_pointer(waker.data()))
+        Self(if let Some(key) = key_of(waker) {
+            count_waiters(key, 1);
+            self::waker(key)
         } else {
             ManuallyDrop::new(waker.clone())
         })
@@ -88,11 +91,17 @@ impl Waiter {
     /// Ends the wait.
     #[inline]
     pub fn wake(self) {
-        if is_ours(&self.0) {
-            wake_key(Key::from_pointer(self.0.data()));
+        if let Some(key) = key_of(&self.0) {
+            let _counted_below = ManuallyDrop::new(self);
+            end_wait(key);
         } else {
             self.wake_foreign();
         }
+    }
+
+    /// The key, if the waker is of this crate.
+    pub(crate) fn key(&self) -> Option<Key> {
+        key_of(&self.0)
     }
 
     #[cold]
@@ -117,16 +126,56 @@ impl Waiter {
 impl Drop for Waiter {
     #[inline]
     fn drop(&mut self) {
-        if !is_ours(&self.0) {
-            self.drop_foreign();
+        match key_of(&self.0) {
+            Some(key) => count_waiters(key, -1),
+            None => self.drop_foreign(),
         }
     }
 }
 
-/// One of this crate's wakers, of whatever runtime.
+/// The key of a waker of this crate, of whatever runtime.
 #[inline]
-fn is_ours(waker: &Waker) -> bool {
-    std::ptr::eq(waker.vtable(), &raw const VTABLE)
+pub(crate) fn key_of(waker: &Waker) -> Option<Key> {
+    std::ptr::eq(waker.vtable(), &raw const VTABLE).then(|| Key::from_pointer(waker.data()))
+}
+
+/// How coordination calls whoever has this key: by the words of the waker.
+pub(crate) fn owner(key: Key) -> Owner {
+    Owner::of(&waker(key))
+}
+
+/// The key behind such a name.
+#[inline]
+pub(crate) fn key_of_owner(owner: Owner) -> Option<Key> {
+    let is_ours = owner.functions() == (&raw const VTABLE).addr();
+    is_ours.then(|| Key::from_word(owner.data))
+}
+
+/// A waiter's wake, which ends it.
+#[inline]
+fn end_wait(key: Key) {
+    let at_home = current::with(|core| core.is_home_of(key) && core.end_wait(key));
+    if at_home != Some(true) {
+        // In this order: see `Remote::count_clones`.
+        wake_from_afar(key);
+        count_waiters_from_afar(key, -1);
+    }
+}
+
+#[inline]
+fn count_waiters(key: Key, change: i32) {
+    let at_home =
+        current::with(|core| core.is_home_of(key) && core.slots().count_waiters(key.slot(), change));
+    if at_home != Some(true) {
+        count_waiters_from_afar(key, change);
+    }
+}
+
+#[cold]
+fn count_waiters_from_afar(key: Key, change: i32) {
+    if let Some(remote) = registry::remote(key.runtime()) {
+        remote.count_waiters(key.slot(), change);
+    }
 }
 
 #[inline]

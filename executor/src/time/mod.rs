@@ -48,7 +48,8 @@ pub use advance::{Advance, advance, pause, resume, set_auto_advance};
 pub use clock::{AutoAdvance, Clock};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickPolicy, interval, interval_at};
+pub use runtime_sync::Elapsed;
 pub use sleep::{Sleep, sleep, sleep_until};
-pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+pub use timeout::{Timeout, timeout, timeout_at};
 
 pub(crate) use timers::Timers;

@@ -224,7 +224,7 @@ impl Sleep {
 
     /// Whether it will never elapse, so that a timeout need not start it.
     #[inline]
-    pub(super) fn is_never(&self) -> bool {
+    pub(crate) fn is_never(&self) -> bool {
         matches!(self.state, State::After(duration) if nanos(duration) >= FOREVER)
     }
 
@@ -235,7 +235,7 @@ impl Sleep {
 
     /// Ready once elapsed, again and again. Takes nothing from the budget of the task.
     #[inline]
-    pub(super) fn poll_elapsed(&mut self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_elapsed(&mut self, cx: &Context<'_>) -> Poll<()> {
         match self.state {
             State::Elapsed => Poll::Ready(()),
             State::Started { index, sequence, runtime } => {

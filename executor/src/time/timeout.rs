@@ -1,16 +1,14 @@
 //! `timeout`: a limit of time around any future.
 
 use std::{
-    error::Error,
-    fmt,
     future::{Future, IntoFuture},
-    io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
 use pin_project_lite::pin_project;
+use runtime_sync::Elapsed;
 
 use super::{Instant, Sleep, sleep, sleep_until};
 
@@ -155,41 +153,6 @@ impl<F: Future> Future for Timeout<F> {
             return Poll::Pending;
         }
         // Not `Sleep::poll`: that asks for budget, and a future that uses it all up would then never time out.
-        this.delay.poll_elapsed(cx).map(|()| Err(Elapsed::new()))
-    }
-}
-
-/// The time was over first.
-///
-/// ```
-/// use runtime_executor::{Executor, time::{self, Clock}};
-/// use std::{future::pending, io, time::Duration};
-///
-/// let executor = Executor::builder().clock(Clock::paused()).build();
-/// let late = executor.block_on(time::timeout(Duration::from_secs(1), pending::<()>())).unwrap_err();
-/// assert_eq!(late.to_string(), "the time limit is over");
-/// assert_eq!(io::Error::from(late).kind(), io::ErrorKind::TimedOut);
-/// ```
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Elapsed {}
-
-impl Elapsed {
-    pub(crate) fn new() -> Self {
-        Self {}
-    }
-}
-
-impl fmt::Display for Elapsed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the time limit is over")
-    }
-}
-
-impl Error for Elapsed {}
-
-impl From<Elapsed> for io::Error {
-    fn from(elapsed: Elapsed) -> Self {
-        Self::new(io::ErrorKind::TimedOut, elapsed)
+        this.delay.poll_elapsed(cx).map(|()| Err(Elapsed))
     }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod allocator;
 pub(crate) mod foreign;
+pub(crate) mod reports;
 
 use runtime_executor::{Executor, Park};
 use std::{

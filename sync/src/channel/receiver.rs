@@ -171,7 +171,7 @@ pub struct Recv<'a, T, F: Flavour = Local> {
 impl<T, F: Flavour> Future for Recv<'_, T, F> {
     type Output = Option<T>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let Self { receiver, asked } = self.get_mut();
         receiver.shared.poll_get(&mut receiver.turn, cx, (Kind::Receive, asked))

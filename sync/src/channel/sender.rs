@@ -209,7 +209,7 @@ impl<T, F: Flavour> Send<'_, T, F> {
 impl<T, F: Flavour> Future for Send<'_, T, F> {
     type Output = Result<(), SendError<T>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let put = ready!(this.shared.poll_put(&mut this.item, &mut this.turn, cx, (Kind::Send, this.asked)));

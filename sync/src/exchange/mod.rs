@@ -17,7 +17,7 @@ use crate::{
     observer::{self, Kind, Wait},
     wait_list::{Attempt, Turn, Wakes},
 };
-use state::{ENDED, GRANTED, Side, State};
+use state::{ENDED, GRANTED, Obstacle, Side, State};
 use std::{
     fmt,
     panic::Location,
@@ -61,7 +61,7 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
     }
 
     /// Polls for room and puts what `item` holds; on `Err` it is still there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_put(
         &self,
         item: &mut Option<S::Item>,
@@ -69,16 +69,34 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
         cx: &Context<'_>,
         wait: (Kind, &'static Location<'static>),
     ) -> Poll<Result<(), ()>> {
+        let mut obstacle = Obstacle::MustWait;
         if !turn.is_waiting() {
             if !observer::pay(self.tally.count(), cx) {
                 return Poll::Pending;
             }
+            match self.state.with(|state| state.push_quietly(item)) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(found) => obstacle = found,
+            }
+        }
+        self.poll_put_aloud(item, turn, cx, wait, obstacle)
+    }
+
+    /// The same where somebody waits or has to.
+    #[inline(never)]
+    fn poll_put_aloud(
+        &self,
+        item: &mut Option<S::Item>,
+        turn: &mut Turn,
+        cx: &Context<'_>,
+        wait: (Kind, &'static Location<'static>),
+        obstacle: Obstacle,
+    ) -> Poll<Result<(), ()>> {
+        if obstacle == Obstacle::NotQuiet {
             let put = self.update(|state, wakes| {
-                let allowed = state.check_put();
-                if allowed.is_ok() {
-                    state.push(item.take().expect("polled until it was put"), wakes);
-                }
-                allowed
+                state.check_put()?;
+                state.push(item.take().expect("polled until it was put"), wakes);
+                Ok(())
             });
             match put {
                 Ok(()) => return Poll::Ready(Ok(())),
@@ -86,10 +104,9 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
                 Err(Refusal::Full) => {}
             }
         }
-        let put = |state: &mut State<S>, wakes: &mut Wakes| {
+        self.poll_room(turn, cx, wait, |state, wakes| {
             state.push(item.take().expect("polled until it was put"), wakes);
-        };
-        self.poll_room(turn, cx, wait, put)
+        })
     }
 
     /// Polls for room to be kept, without putting anything.
@@ -126,24 +143,16 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
                 }
             });
         }
-        let mut use_room = Some(use_room);
-        turn.look(&self.state, Side::Put, cx, describe, |state, note, may_wait, wakes| {
+        turn.look(&self.state, Side::Put, cx, describe, |state, note, wakes| {
             if note == ENDED {
-                return Attempt::Done(Err(()));
-            }
-            if state.is_void() {
-                if may_wait {
-                    state.parts().reserved -= 1;
-                }
-                return Attempt::Wait(0);
+                return Err(());
             }
             state.parts().reserved -= 1;
             if state.is_abandoned {
-                return Attempt::Done(Err(()));
+                return Err(());
             }
-            let use_room = use_room.take().expect("room is found once");
             use_room(state, wakes);
-            Attempt::Done(Ok(()))
+            Ok(())
         })
     }
 
@@ -153,7 +162,7 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
         if turn.is_waiting() {
             let woken = turn.leave(&self.state, Side::Put, |state, granted| {
                 let mut wakes = Wakes::default();
-                if granted == Some(GRANTED) {
+                if granted.is_some_and(|note| note != ENDED) {
                     state.unreserve(&mut wakes);
                 }
                 wakes
@@ -167,17 +176,36 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
     }
 
     /// Polls for an item; `None`: there will be no more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_get(
         &self,
         turn: &mut Turn,
         cx: &Context<'_>,
         wait: (Kind, &'static Location<'static>),
     ) -> Poll<Option<S::Item>> {
+        let mut obstacle = Obstacle::MustWait;
         if !turn.is_waiting() {
             if !observer::pay(self.tally.count(), cx) {
                 return Poll::Pending;
             }
+            match self.state.with(State::pop_quietly) {
+                Ok(item) => return Poll::Ready(Some(item)),
+                Err(found) => obstacle = found,
+            }
+        }
+        self.poll_get_aloud(turn, cx, wait, obstacle)
+    }
+
+    /// The same where somebody waits or has to.
+    #[inline(never)]
+    fn poll_get_aloud(
+        &self,
+        turn: &mut Turn,
+        cx: &Context<'_>,
+        wait: (Kind, &'static Location<'static>),
+        obstacle: Obstacle,
+    ) -> Poll<Option<S::Item>> {
+        if obstacle == Obstacle::NotQuiet {
             match self.try_get() {
                 Ok(item) => return Poll::Ready(Some(item)),
                 Err(NoItem::Ended) => return Poll::Ready(None),
@@ -208,9 +236,15 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
                 }
             });
         }
-        turn.look(&self.state, Side::Get, cx, describe, |state, note, _, wakes| {
-            Attempt::Done(if note == ENDED { None } else { state.fetch(wakes) })
-        })
+        turn.look(
+            &self.state,
+            Side::Get,
+            cx,
+            describe,
+            |state, note, wakes| {
+                if note == ENDED { None } else { state.fetch(wakes) }
+            },
+        )
     }
 
     /// For a getter that is dropped.
@@ -224,6 +258,7 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
                     parts.claims -= 1;
                     parts.serve_getters(&mut wakes);
                 }
+                state.take_room_back();
                 wakes
             });
             woken.wake();

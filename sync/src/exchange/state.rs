@@ -33,6 +33,8 @@ pub(crate) struct State<S> {
 pub(super) struct Parts<S> {
     pub(super) store: S,
     pub(super) reserved: usize,
+    /// The number of the latest grant of room.
+    room: usize,
     pub(super) claims: usize,
     pub(super) putters: WaitList,
     pub(super) getters: WaitList,
@@ -49,10 +51,12 @@ pub(crate) enum Side {
     Join,
 }
 
-/// To a getter: an item is yours. To a putter: there is room for yours.
+/// To a getter: an item is yours.
 pub(super) const GRANTED: usize = 0;
 /// To a getter: there will be no more items. To a putter: no more are taken.
 pub(super) const ENDED: usize = 1;
+/// To a putter: there is room for yours. Higher numbers tell it too: grants of room are numbered.
+const FIRST_ROOM: usize = 2;
 
 impl<S: Store> Queued for State<S> {
     type Which = Side;
@@ -73,6 +77,15 @@ impl<S: Store> Queued for State<S> {
 pub(crate) enum Refusal {
     Full,
     Closed,
+}
+
+/// Why something could not be done in passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// Whoever comes now has to wait.
+    MustWait,
+    /// Others wait, or it is closed: look closer.
+    NotQuiet,
 }
 
 /// Why there is no item.
@@ -119,6 +132,35 @@ impl<S: Store> State<S> {
         }
     }
 
+    /// Puts what `item` holds if nobody waits for anything, so that nobody is to be woken.
+    #[inline]
+    pub(super) fn push_quietly(&mut self, item: &mut Option<S::Item>) -> Result<(), Obstacle> {
+        let Some(parts) = self.parts.as_mut().filter(|parts| !self.is_closed && parts.is_quiet()) else {
+            return Err(Obstacle::NotQuiet);
+        };
+        if parts.store.len() + parts.reserved >= self.capacity as usize {
+            return Err(Obstacle::MustWait);
+        }
+        if let Some(item) = item.take() {
+            parts.unfinished += 1;
+            parts.store.push(item);
+        }
+        Ok(())
+    }
+
+    /// Takes an item if one is there and nobody waits for anything, so that nobody is to be woken.
+    #[inline]
+    pub(super) fn pop_quietly(&mut self) -> Result<S::Item, Obstacle> {
+        let Some(parts) = self.parts.as_mut().filter(|parts| parts.is_quiet()) else {
+            return Err(Obstacle::NotQuiet);
+        };
+        match parts.store.len() > parts.claims {
+            true => parts.store.pop().ok_or(Obstacle::NotQuiet),
+            false if self.is_closed || self.capacity == 0 => Err(Obstacle::NotQuiet),
+            false => Err(Obstacle::MustWait),
+        }
+    }
+
     #[inline]
     pub(super) fn push(&mut self, item: S::Item, wakes: &mut Wakes) {
         let parts = self.parts();
@@ -142,6 +184,13 @@ impl<S: Store> State<S> {
 
     #[inline]
     fn after_pop(&mut self, wakes: &mut Wakes) {
+        if self.parts.as_ref().is_some_and(|parts| !parts.is_quiet()) {
+            self.tell_after_pop(wakes);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_after_pop(&mut self, wakes: &mut Wakes) {
         self.serve_putters(0, wakes);
         self.end_if_drained(wakes);
     }
@@ -154,7 +203,8 @@ impl<S: Store> State<S> {
             && self.has_room(arriving)
         {
             let parts = self.parts();
-            wakes.push(parts.putters.grant_front(GRANTED));
+            parts.room = parts.room.wrapping_add(1).max(FIRST_ROOM);
+            wakes.push(parts.putters.grant_front(parts.room));
             parts.reserved += 1;
         }
     }
@@ -191,7 +241,9 @@ impl<S: Store> State<S> {
         self.is_abandoned = true;
         let store = self.parts.as_mut().map(|parts| mem::take(&mut parts.store)).unwrap_or_default();
         self.close(wakes);
-        self.finish(store.len(), wakes);
+        // Some may have been called done before anybody got them.
+        let unfinished = self.parts.as_ref().map_or(0, |parts| parts.unfinished);
+        self.finish(store.len().min(unfinished), wakes);
         store
     }
 
@@ -218,14 +270,19 @@ impl<S: Store> State<S> {
         item
     }
 
-    /// Whether room granted at capacity 0 has gone again, with the getter that it was for.
-    pub(super) fn is_void(&self) -> bool {
-        self.capacity == 0
+    /// After a getter has gone: at capacity 0 its room goes with it. Whoever was granted room last waits on at the head
+    /// of the queue. What is reserved stays so.
+    pub(super) fn take_room_back(&mut self) {
+        if self.capacity == 0
             && !self.is_closed
-            && self
-                .parts
-                .as_ref()
-                .is_some_and(|parts| parts.store.len() + parts.reserved > parts.claims + parts.getters.len())
+            && let Some(parts) = &mut self.parts
+        {
+            while parts.store.len() + parts.reserved > parts.claims + parts.getters.len()
+                && parts.putters.take_back(FIRST_ROOM)
+            {
+                parts.reserved -= 1;
+            }
+        }
     }
 
     /// Gives room back that was granted and not used.
@@ -256,6 +313,12 @@ impl<S: Store> State<S> {
 }
 
 impl<S: Store> Parts<S> {
+    /// Nobody waits to put or to get.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.putters.is_empty() && self.getters.is_empty()
+    }
+
     /// Grants items to those who wait for them.
     #[inline]
     pub(super) fn serve_getters(&mut self, wakes: &mut Wakes) {

@@ -10,7 +10,6 @@ use crate::{
 use std::{
     fmt,
     future::Future,
-    marker::PhantomData,
     mem::{self, ManuallyDrop},
     ops::{Deref, DerefMut},
     panic::Location,
@@ -28,9 +27,8 @@ pub struct RwLockReadGuard<'a, T: ?Sized, F: Flavour = Local> {
 /// Nobody else reads or writes while this lives.
 #[must_use = "the lock is released as soon as its guard is dropped"]
 pub struct RwLockWriteGuard<'a, T: ?Sized, F: Flavour = Local> {
+    // Sent and shared as the lock is: in the shared flavour, if `T` is `Send + Sync`.
     lock: &'a RwLock<T, F>,
-    /// It gives a `&mut T`, and crosses threads only if that may.
-    value: PhantomData<&'a mut T>,
 }
 
 /// A [`RwLockReadGuard`] that shares ownership of its lock, so that it may be kept or sent anywhere.
@@ -43,8 +41,6 @@ pub struct OwnedRwLockReadGuard<T, F: Flavour = Local> {
 #[must_use = "the lock is released as soon as its guard is dropped"]
 pub struct OwnedRwLockWriteGuard<T, F: Flavour = Local> {
     lock: F::Pointer<RwLock<T, F>>,
-    /// As in [`RwLockWriteGuard`].
-    value: PhantomData<T>,
 }
 
 impl<'a, T: ?Sized, F: Flavour> RwLockReadGuard<'a, T, F> {
@@ -80,7 +76,7 @@ impl<'a, T: ?Sized, F: Flavour> RwLockReadGuard<'a, T, F> {
 impl<'a, T: ?Sized, F: Flavour> RwLockWriteGuard<'a, T, F> {
     #[inline]
     pub(super) fn new(lock: &'a RwLock<T, F>) -> Self {
-        Self { lock, value: PhantomData }
+        Self { lock }
     }
 
     /// Goes on as a reader, without letting a writer in between. Readers that are next in the queue are let in.
@@ -154,7 +150,8 @@ impl<T, F: Flavour> OwnedRwLockReadGuard<T, F> {
 impl<T, F: Flavour> OwnedRwLockWriteGuard<T, F> {
     async fn acquire(lock: F::Pointer<RwLock<T, F>>, asked: &'static Location<'static>) -> Self {
         mem::forget(Write { lock: &*lock, turn: Turn::new(), asked }.await);
-        Self { lock, value: PhantomData }
+        lock.note_owned();
+        Self { lock }
     }
 
     /// See [`RwLockWriteGuard::downgrade`].
@@ -207,7 +204,8 @@ macro_rules! owned_forms {
             #[track_caller]
             pub fn try_write_owned(self: $pointer<Self>) -> Option<OwnedRwLockWriteGuard<T, $flavour>> {
                 self.try_write().map(mem::forget)?;
-                Some(OwnedRwLockWriteGuard { lock: self, value: PhantomData })
+                self.note_owned();
+                Some(OwnedRwLockWriteGuard { lock: self })
             }
         }
     };

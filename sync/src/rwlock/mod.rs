@@ -108,8 +108,9 @@ impl<T: ?Sized, F: Flavour> RwLock<T, F> {
     /// Waits until nobody reads or writes and all who asked before have had their turn, and lets this task write.
     ///
     /// # Panics
-    /// When polled in a task of our runtime that writes already and waits for nothing else: it would wait for ever.
-    /// Under another executor, it does.
+    /// In a task of our runtime that writes already and waits for nothing else: it would wait for ever. Under another
+    /// executor, it does; and where the guard may have been handed on, which is so for owned guards and in the
+    /// thread-safe flavour, it is reported only.
     ///
     /// # Cancel safety
     /// Dropping it gives the place in the queue up: readers behind it that only waited for it are let in. A turn that
@@ -214,6 +215,13 @@ impl<T: ?Sized, F: Flavour> RwLock<T, F> {
             self.writer.write(Some(Holder { owner: Owner::running(), since: asked }));
         }
         is_taken
+    }
+
+    /// Notes that the writer's guard shares ownership: it may be anywhere.
+    fn note_owned(&self) {
+        if let Some(Holder { owner, since }) = self.writer.read() {
+            self.writer.write(Some(Holder { owner: owner.with_owned_guard(), since }));
+        }
     }
 
     /// Gives the permits of a writer back, but for those that it keeps.

@@ -2,6 +2,8 @@
 //! threads and reactors. The names and their meaning are those of the [local flavour](crate); code outside of any
 //! executor has `blocking_…` methods besides.
 
+pub mod broadcast;
 pub mod oneshot;
+pub mod watch;
 
 crate::names::names!(Shared);

@@ -56,13 +56,18 @@ pub(crate) trait Spec: Sized + 'static {
     const USES: &'static [Self::Act] = &[];
     /// What needs no place.
     const OPS: &'static [Self::Act] = &[];
+    /// Those acts that are for walks, and for an exhaustive search that goes deeper than usual.
+    const RARE: &'static [Self::Act] = &[];
     /// Nobody is woken for nothing, and nobody twice.
     const WAKES_EXACTLY: bool = true;
-    /// Wakers are called, cloned and dropped with the state released, and let go with the future.
-    const LETS_WAKERS_BE: bool = true;
+    /// Wakers are called, cloned and dropped with the state released, and let go with the future; one that panics keeps
+    /// nobody else asleep. Not checked of peers.
+    const IS_OURS: bool = true;
+    /// Futures are spread over so many tasks, each with its waker; if they share one, it is never replaced.
+    const TASKS: usize = SLOTS;
     /// Actions of the exhaustive search that change nothing, at most so many in a sequence.
     const IDLE: u8 = 2;
-    /// Fewer for those with many acts: the search has to end.
+    /// How deep the ordinary exhaustive search goes. Less for peers: their own tests are theirs.
     const DEPTH: usize = 6;
     /// Places that the exhaustive search uses.
     const PLACES: usize = SLOTS;
@@ -87,7 +92,7 @@ pub(crate) trait Spec: Sized + 'static {
 }
 
 /// What the contract says: written from it, not from the implementation.
-pub(crate) trait Model: Clone {
+pub(crate) trait Model {
     type Act: Copy + PartialEq + fmt::Debug;
 
     fn new() -> Self;
@@ -105,6 +110,11 @@ pub(crate) trait Model: Clone {
     fn poll(&mut self, id: Id, act: Self::Act, is_first: bool) -> (Option<Outcome>, Then);
     /// Whether the future at `id`, which waits, would be ready if it were polled: then it has to be woken.
     fn is_ready(&self, id: Id) -> bool;
+    /// Whether it was woken for a grant that was taken back before it was polled.
+    fn was_taken_back(&self, id: Id) -> bool {
+        let _ = id;
+        false
+    }
     /// The future at `id` is dropped.
     fn cancel(&mut self, id: Id, act: Self::Act, was_polled: bool);
     fn apply(&mut self, id: Id, act: Self::Act) -> (Outcome, Then) {
@@ -117,6 +127,10 @@ pub(crate) trait Model: Clone {
     /// What lets everybody finish who waits; asked again when all is quiet and somebody still waits.
     fn ends(&self) -> Vec<Self::Act> {
         Vec::new()
+    }
+    /// Whose future is to be dropped because those who wait wait for each other, as the contract has it.
+    fn gives_up(&self) -> Option<Id> {
+        None
     }
 }
 

@@ -4,9 +4,10 @@
 #![expect(unsafe_code, reason = "a waker that looks on at its own clone and drop has no safe constructor")]
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     panic::panic_any,
     ptr,
+    rc::Rc,
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
@@ -23,17 +24,22 @@ pub(crate) struct Entry {
 }
 
 /// Runs on every clone, wake and drop of a waker, and may use the primitive as it likes.
-pub(crate) type Probe = fn();
+pub(crate) type Probe = Rc<dyn Fn()>;
 
 thread_local! {
     static BOOK: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
-    static PROBE: Cell<Option<Probe>> = const { Cell::new(None) };
+    static PROBE: RefCell<Option<Probe>> = const { RefCell::new(None) };
 }
 
 /// Begins a new book. `probe` runs on whatever happens to a waker.
 pub(crate) fn open(probe: Option<Probe>) {
     PROBE.set(probe);
     BOOK.with_borrow_mut(Vec::clear);
+}
+
+/// No more probes: the world is about to end.
+pub(crate) fn stop_probing() {
+    PROBE.set(None);
 }
 
 /// The waker `number`: equal to those of the same number.
@@ -61,13 +67,18 @@ pub(crate) fn alive() -> i32 {
     BOOK.with_borrow(|book| book.iter().map(|entry| entry.alive).sum())
 }
 
+/// One that was woken since the wakes were last taken out of its entry.
+pub(crate) fn woken() -> Option<usize> {
+    BOOK.with_borrow(|book| book.iter().position(|entry| entry.wakes > 0))
+}
+
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
 fn raw(number: usize) -> RawWaker {
     RawWaker::new(ptr::without_provenance(number), &VTABLE)
 }
 
-fn probe() {
+pub(crate) fn probe() {
     // Taken out: the probe's own doings are not probed.
     if let Some(probe) = PROBE.take() {
         probe();

@@ -33,14 +33,15 @@ fn a_set_between_the_look_and_the_queue_is_not_missed<F: Flavour>() {
 
 /// tokio #5396: a notification of all that let go of its lock in between also woke those who had come only since.
 fn a_set_does_not_let_those_pass_who_came_after_the_clear<F: Flavour>() {
-    let event: &'static _ = Box::leak(Box::new(Event::<F>::new()));
+    let event = Rc::new(Event::<F>::new());
     let mut first = Task::waiting(event.wait());
     let mut second = Task::waiting(event.wait());
-    let late = Rc::new(RefCell::new(None));
+    let (late, again) = (Rc::new(RefCell::new(None)), Rc::clone(&event));
     let place = Rc::clone(&late);
     first.probe().on(On::Wake, move || {
-        event.clear();
-        place.replace(Some(Task::waiting(event.wait())));
+        again.clear();
+        let again = Rc::clone(&again);
+        place.replace(Some(Task::waiting(async move { again.wait().await })));
     });
     event.set();
     first.ends();

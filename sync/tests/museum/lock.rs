@@ -2,7 +2,7 @@
 
 use crate::stage::{On, Probe, Task, now};
 use runtime_sync::{flavour::Flavour, lock::Lock};
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, future::pending, rc::Rc};
 
 both!(
     a_cancelled_heir_does_not_keep_the_lock,
@@ -12,6 +12,7 @@ both!(
     a_newcomer_does_not_overtake_an_heir_that_has_not_run_yet,
     a_waiter_that_is_gone_does_not_stand_in_the_way,
     places_left_and_taken_again_do_not_mix_up_the_queue,
+    neighbours_that_leave_do_not_tear_the_queue,
     a_future_that_was_never_polled_holds_nothing,
     a_release_between_the_look_and_the_queue_is_not_missed,
     a_second_poll_does_not_take_a_second_place,
@@ -128,6 +129,20 @@ fn places_left_and_taken_again_do_not_mix_up_the_queue<F: Flavour>() {
     assert!(!lock.locked());
 }
 
+/// The same, from back to front: each who leaves has a neighbour whose own neighbour has just left.
+fn neighbours_that_leave_do_not_tear_the_queue<F: Flavour>() {
+    let lock = Lock::<_, F>::new(());
+    let guard = now(lock.acquire());
+    let mut queue: Vec<_> = (0..5).map(|_| Task::waiting(lock.acquire())).collect();
+    for gone in [1, 1, 1] {
+        drop(queue.remove(gone));
+    }
+    drop(guard);
+    drop(queue[0].ends());
+    drop(queue[1].ends());
+    assert!(!lock.locked());
+}
+
 /// futures-locks #1: the lock was asked for when the future was made, not when it was polled, so a future that was
 /// made and put aside held it.
 fn a_future_that_was_never_polled_holds_nothing<F: Flavour>() {
@@ -144,11 +159,14 @@ fn a_future_that_was_never_polled_holds_nothing<F: Flavour>() {
 /// event-listener #138: what happened after the look at the state and before the listener was in the list was
 /// missed. Here the holder lets go just then: it is what cloning the waker comes to.
 fn a_release_between_the_look_and_the_queue_is_not_missed<F: Flavour>() {
-    let lock = Lock::<_, F>::new(());
-    let lock: &'static _ = Box::leak(Box::new(lock));
-    let mut guard = Some(now(lock.acquire()));
+    let lock = Rc::new(Lock::<_, F>::new(()));
+    let holding = Rc::clone(&lock);
+    let mut holder = Some(Task::waiting(async move {
+        let _guard = holding.acquire().await;
+        pending::<()>().await;
+    }));
     let mut late = Task::new(lock.acquire());
-    late.probe().on(On::Clone, move || drop(guard.take()));
+    late.probe().on(On::Clone, move || drop(holder.take()));
     let guard = late.poll();
     assert!(guard.is_ready() || late.is_woken());
 }

@@ -24,8 +24,18 @@ macro_rules! both {
     };
 }
 
+mod barrier;
+mod broadcast;
+mod channel;
+mod condition;
 mod event;
 mod lock;
+mod once;
+mod oneshot;
+mod queue;
+mod rlock;
+mod rwlock;
 mod semaphore;
 mod stage;
 mod timed;
+mod watch;

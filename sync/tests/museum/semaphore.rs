@@ -98,6 +98,10 @@ fn the_queue_does_not_stay_marked_when_nobody_waits<F: Flavour>() {
     drop(Task::waiting(semaphore.acquire()));
     drop(permit);
     drop(now(semaphore.acquire()));
+    let two = Semaphore::<F>::new(2);
+    let _permit = now(two.acquire()).unwrap();
+    drop(Task::waiting(two.acquire_many(2)));
+    assert!(two.try_acquire().is_ok());
 }
 
 /// asyncio, #93222: several releases in one turn woke one waiter, and the others slept beside free permits.
@@ -213,6 +217,10 @@ fn more_permits_than_fit_do_not_wrap_around<F: Flavour>() {
     }
     assert_eq!(semaphore.available_permits(), Semaphore::<F>::MAX_PERMITS);
     assert!(!semaphore.is_closed());
+    let all = semaphore.try_acquire_many(Semaphore::<F>::MAX_PERMITS).unwrap();
+    let added = catch_unwind(AssertUnwindSafe(|| semaphore.add_permits(1)));
+    assert!(added.is_err(), "those that are out will come back");
+    drop(all);
 }
 
 /// asyncio, `BoundedSemaphore`: a release too many, and the limit has silently become another.

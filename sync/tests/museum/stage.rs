@@ -2,6 +2,11 @@
 
 #![expect(unsafe_code, reason = "a waker whose clone can be watched has no safe constructor")]
 
+use runtime_sync::{
+    broadcast, channel,
+    flavour::{Flavour, Local, Shared},
+    oneshot, shared, watch,
+};
 use std::{
     cell::{Cell, RefCell},
     future::Future,
@@ -137,6 +142,13 @@ impl<'a, T> Task<'a, T> {
         assert!(self.poll().is_pending(), "it did not wait");
     }
 
+    /// Polls it, and it does not have to wait.
+    #[track_caller]
+    pub(crate) fn passes(&mut self) -> T {
+        let Poll::Ready(output) = self.poll() else { panic!("it had to wait") };
+        output
+    }
+
     /// Polls it as an executor would, because it was woken, and it ends.
     #[track_caller]
     pub(crate) fn ends(&mut self) -> T {
@@ -164,15 +176,58 @@ impl<'a, T> Task<'a, T> {
 /// Polls once, somewhere, for something that is there at once.
 #[track_caller]
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
-    let Poll::Ready(output) = Task::new(future).poll() else { panic!("it had to wait") };
-    output
+    Task::new(future).passes()
 }
 
-/// What a value that breaks the rules does when it is dropped.
-pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
+/// A value whose drop is somebody else's code.
+pub(crate) struct OnDrop(Box<dyn FnMut()>);
 
-impl<F: FnMut()> Drop for OnDrop<F> {
+impl OnDrop {
+    pub(crate) fn new(on_drop: impl FnMut() + 'static) -> Self {
+        Self(Box::new(on_drop))
+    }
+}
+
+impl Drop for OnDrop {
     fn drop(&mut self) {
         (self.0)();
+    }
+}
+
+/// What is opened by a function, for stories that are told in both flavours.
+pub(crate) trait Open: Flavour {
+    fn channel<T>(capacity: usize) -> (channel::Sender<T, Self>, channel::Receiver<T, Self>);
+    fn oneshot<T>() -> (oneshot::Sender<T, Self>, oneshot::Receiver<T, Self>);
+    fn broadcast<T>(capacity: usize) -> (broadcast::Sender<T, Self>, broadcast::Receiver<T, Self>);
+    fn watch<T>(initial: T) -> (watch::Sender<T, Self>, watch::Receiver<T, Self>);
+}
+
+impl Open for Local {
+    fn channel<T>(capacity: usize) -> (channel::Sender<T, Self>, channel::Receiver<T, Self>) {
+        channel(capacity)
+    }
+    fn oneshot<T>() -> (oneshot::Sender<T, Self>, oneshot::Receiver<T, Self>) {
+        oneshot::channel()
+    }
+    fn broadcast<T>(capacity: usize) -> (broadcast::Sender<T, Self>, broadcast::Receiver<T, Self>) {
+        broadcast::channel(capacity)
+    }
+    fn watch<T>(initial: T) -> (watch::Sender<T, Self>, watch::Receiver<T, Self>) {
+        watch::channel(initial)
+    }
+}
+
+impl Open for Shared {
+    fn channel<T>(capacity: usize) -> (channel::Sender<T, Self>, channel::Receiver<T, Self>) {
+        shared::channel(capacity)
+    }
+    fn oneshot<T>() -> (oneshot::Sender<T, Self>, oneshot::Receiver<T, Self>) {
+        shared::oneshot::channel()
+    }
+    fn broadcast<T>(capacity: usize) -> (broadcast::Sender<T, Self>, broadcast::Receiver<T, Self>) {
+        shared::broadcast::channel(capacity)
+    }
+    fn watch<T>(initial: T) -> (watch::Sender<T, Self>, watch::Receiver<T, Self>) {
+        shared::watch::channel(initial)
     }
 }

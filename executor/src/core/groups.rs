@@ -1,0 +1,98 @@
+//! Groups of children: futures that one task polls in place, each with a slot and so a waker of its own.
+
+use super::Core;
+use crate::task::{
+    raw::TaskRef,
+    slots::{Key, Occupant},
+    waker::Waiter,
+};
+use std::task::Waker;
+
+/// Which children of one `join_all`, polled in place by its task, have woken.
+pub(super) struct Group {
+    /// Who polls the children; taken by the first wake.
+    parent: Option<Waiter>,
+    /// Whoever polled the children last, if that was a task of ours or a child of another group: whom they belong to.
+    above: Option<Key>,
+    /// Children woken since their parent looked, each once.
+    woken: Vec<u32>,
+    /// One bit per child: it is in `woken`.
+    is_woken: Vec<u64>,
+}
+
+impl Core {
+    pub(super) fn wake_child(&self, group: u32, index: u32) {
+        let mut groups = self.groups.borrow_mut();
+        let Some(group) = groups.get_mut(group as usize) else { return };
+        let (word, bit) = (&mut group.is_woken[index as usize / 64], 1 << (index % 64));
+        if *word & bit != 0 {
+            return;
+        }
+        *word |= bit;
+        group.woken.push(index);
+        let parent = group.parent.take();
+        drop(groups);
+        if let Some(parent) = parent {
+            parent.wake();
+        }
+    }
+
+    pub(crate) fn open_group(&self, children: usize) -> u32 {
+        let group =
+            Group { parent: None, above: None, woken: Vec::new(), is_woken: vec![0; children.div_ceil(64)] };
+        u32::try_from(self.groups.borrow_mut().insert(group)).expect("fewer groups than slots")
+    }
+
+    pub(crate) fn close_group(&self, group: u32) {
+        let closed = self.groups.borrow_mut().remove(group as usize);
+        drop(closed);
+    }
+
+    /// Says who polls the group's children.
+    pub(crate) fn set_parent(&self, group: u32, parent: &Waker) {
+        let before = self.groups.borrow_mut()[group as usize].parent.take();
+        let parent = match before {
+            Some(before) if before.will_wake(parent) => before,
+            before => {
+                drop(before);
+                Waiter::new(parent)
+            }
+        };
+        let mut groups = self.groups.borrow_mut();
+        let group = &mut groups[group as usize];
+        group.above = parent.key();
+        group.parent = Some(parent);
+    }
+
+    /// Moves the numbers of the woken children into `batch`, which is empty, in reverse order of waking.
+    pub(crate) fn take_woken(&self, group: u32, batch: &mut Vec<u32>) {
+        let mut groups = self.groups.borrow_mut();
+        let group = &mut groups[group as usize];
+        std::mem::swap(&mut group.woken, batch);
+        for index in &*batch {
+            group.is_woken[*index as usize / 64] &= !(1 << (index % 64));
+        }
+        batch.reverse();
+    }
+
+    /// The task that polls, perhaps through other groups, the future behind `key`. `None` if nobody does, or if
+    /// somebody else's executor stands in between.
+    pub(crate) fn task_above(&self, mut key: Key) -> Option<TaskRef> {
+        let groups = self.groups.borrow();
+        loop {
+            match self.slots.find(key)? {
+                Occupant::Task(task) => return Some(task),
+                Occupant::Child { group, .. } => key = groups.get(group as usize)?.above?,
+                Occupant::Vacant { .. } => return None,
+            }
+            if !self.is_home_of(key) {
+                return None;
+            }
+        }
+    }
+
+    /// Whether a child has woken since [`take_woken`](Core::take_woken).
+    pub(crate) fn has_woken(&self, group: u32) -> bool {
+        !self.groups.borrow()[group as usize].woken.is_empty()
+    }
+}

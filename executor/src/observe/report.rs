@@ -1,0 +1,167 @@
+//! What is told to people, and how it gets to them.
+
+use crate::{
+    core::Core,
+    task::{TaskInfo, error::discard},
+};
+use runtime_sync::Kind;
+use std::{
+    fmt,
+    io::Write,
+    mem,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+};
+
+/// Something wrong in the program that the runtime noticed; nothing was done about it. Its `Display` is a sentence with
+/// the remedy.
+///
+/// Reports go to standard error, or to the closure given to [`Builder::on_report`](crate::Builder::on_report).
+///
+/// ```
+/// use runtime_executor::{Executor, Report, spawn, task::yield_now};
+/// use runtime_sync::Lock;
+/// use std::{cell::RefCell, rc::Rc};
+///
+/// let reports = Rc::new(RefCell::new(Vec::new()));
+/// let seen = reports.clone();
+/// let executor = Executor::builder().on_report(move |report| seen.borrow_mut().push(report.to_string())).build();
+/// executor.block_on(async {
+///     let lock = Rc::new(Lock::new(()));
+///     let other = lock.clone();
+///     spawn(async move { std::mem::forget(other.acquire().await) }).await.unwrap();
+///     spawn(async move { drop(lock.acquire().await) }).detach();
+///     yield_now().await;
+/// });
+/// assert!(reports.borrow()[0].contains("has ended"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// A future was granted what it waited for, and its task, though woken, does not poll it any more: what was granted
+    /// serves nobody until the future is polled or dropped.
+    #[non_exhaustive]
+    Futurelock {
+        /// Who should poll it.
+        task: TaskInfo,
+        /// The primitive's kind.
+        kind: Kind,
+        /// The line that created the primitive.
+        created: &'static Location<'static>,
+        /// The line that waits.
+        asked: &'static Location<'static>,
+    },
+    /// A task waits for something that was acquired by a task which has ended: its guard was forgotten, or is where
+    /// nobody drops it. Reported once per holder.
+    #[non_exhaustive]
+    HolderEnded {
+        /// Who acquired it, if it is known still: that is so if somebody waited already when it ended, for the last 64
+        /// such tasks.
+        holder: Option<TaskInfo>,
+        /// The lock's kind.
+        kind: Kind,
+        /// The line that created the lock.
+        created: &'static Location<'static>,
+        /// The line that acquired it.
+        since: &'static Location<'static>,
+        /// One that waits for it.
+        waiting: Option<TaskInfo>,
+        /// The line that waits.
+        asked: &'static Location<'static>,
+    },
+    /// A task ended that had acquired more often than it released.
+    #[non_exhaustive]
+    EndedHolding {
+        /// Who.
+        task: TaskInfo,
+        /// The lock's kind.
+        kind: Kind,
+        /// The line that created the lock.
+        created: &'static Location<'static>,
+        /// How often it has yet to be released.
+        count: u32,
+    },
+    /// A task waits for what it acquired itself, and for nothing else; only if its guard was handed to somebody else
+    /// can that end. Where the guard cannot have left the task, this is a panic instead of a report.
+    #[non_exhaustive]
+    SelfWait {
+        /// Who.
+        task: Option<TaskInfo>,
+        /// The lock's kind.
+        kind: Kind,
+        /// The line that created the lock.
+        created: &'static Location<'static>,
+        /// The line that acquired it.
+        since: &'static Location<'static>,
+        /// The line that waits.
+        asked: &'static Location<'static>,
+    },
+}
+
+/// Who reads the reports, if it is not standard error.
+pub(crate) type OnReport = Option<Box<dyn Fn(&Report)>>;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Futurelock { task, kind, created, asked } => write!(
+                f,
+                "{task} was granted what it waits for at {asked}, but does not poll that future any more: the {kind} \
+                 created at {created} serves nobody until it does, or drops the future. Let `select!` own its \
+                 branches instead of polling `&mut future`, or drop the future before awaiting anything else"
+            ),
+            Self::HolderEnded { holder, kind, created, since, waiting, asked } => {
+                let (holder, waiting) = (Name(holder.as_ref()), Name(waiting.as_ref()));
+                write!(
+                    f,
+                    "{waiting} waits at {asked} for the {kind} created at {created}, which {holder} acquired at {since} \
+                     and has not released: that task has ended. Its guard was forgotten (`mem::forget`, a cycle of \
+                     `Rc`s) or is kept elsewhere: drop it where the section ends"
+                )
+            }
+            Self::EndedHolding { task, kind, created, count } => write!(
+                f,
+                "{task} has ended, and the {kind} created at {created} was released {count} times fewer than it was \
+                 acquired: nobody else will ever get it. Drop every guard, and forget none (`mem::forget`)"
+            ),
+            Self::SelfWait { task, kind, created, since, asked } => write!(
+                f,
+                "{} waits at {asked} for the {kind} created at {created}, which it acquired itself at {since}, and for \
+                 nothing else: unless that guard was handed to somebody else, it waits for ever. Drop the first \
+                 guard before acquiring again, or use an RLock, which lets its holder in again",
+                Name(task.as_ref())
+            ),
+        }
+    }
+}
+
+struct Name<'a>(Option<&'a TaskInfo>);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(task) => task.fmt(f),
+            None => f.write_str("a task"),
+        }
+    }
+}
+
+/// Tells what was found. Nothing is borrowed and nobody runs meanwhile.
+pub(crate) fn deliver(core: &Core) {
+    let observed = core.observed();
+    if observed.with(|books| books.reports.is_empty()) {
+        return;
+    }
+    for report in observed.with(|books| mem::take(&mut books.reports)) {
+        match &observed.on_report {
+            Some(on_report) => {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_report(&report))) {
+                    discard(payload);
+                }
+            }
+            None => {
+                // A closed standard error must not become a second failure.
+                let _ = writeln!(std::io::stderr(), "runtime: {report}");
+            }
+        }
+    }
+}

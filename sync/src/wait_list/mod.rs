@@ -1,0 +1,234 @@
+//! Where futures queue: first come, first served, and nobody's place is lost or taken twice.
+//!
+//! A list is an array of places, linked by index: no allocation before the first wait, none per wait once it has
+//! grown, no pinning and no unsafe code; arriving, granting and leaving take constant time. A waiting future owns its
+//! place until it takes notice of its grant or is dropped, so a place is never mistaken for a successor's.
+//!
+//! ```text
+//!               arrive                grant                poll finds the grant
+//!   (nowhere) ─────────▶ queued ─────────────▶ granted ─────────────────────────▶ (nowhere)
+//!                          │  drop                │  drop: the future's owner passes the grant on
+//!                          └──────────────────────┴─────────────────────────────▶ (nowhere)
+//! ```
+//!
+//! Wakers are other people's code. They are cloned before the state is borrowed, and woken and dropped after.
+
+mod turn;
+mod woken;
+
+use std::mem;
+use woken::Waiter;
+
+pub(crate) use turn::{Attempt, Turn};
+pub(crate) use woken::{Alone, Begun, Wakes, Woken, wake_all};
+
+/// The end of a chain of places.
+const NONE: u32 = u32::MAX;
+
+/// Index of a place in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place(u32);
+
+#[derive(Debug)]
+struct Entry {
+    /// Whom to wake; taken by the grant. So this is also what tells whether the place is in the queue.
+    woken: Option<Woken>,
+    /// Ends the wait in the observer's books.
+    begun: Option<Begun>,
+    /// What the waiter asks for, then what it was granted; the primitive gives it its meaning.
+    note: usize,
+    before: u32,
+    /// In the queue, or in the chain of vacant places.
+    after: u32,
+}
+
+/// The queue of one primitive.
+#[derive(Debug)]
+pub(crate) struct WaitList {
+    entries: Vec<Entry>,
+    first: u32,
+    last: u32,
+    vacant: u32,
+    queued: u32,
+}
+
+impl Default for WaitList {
+    fn default() -> Self {
+        Self { entries: Vec::new(), first: NONE, last: NONE, vacant: NONE, queued: 0 }
+    }
+}
+
+impl WaitList {
+    /// Waiters without a grant.
+    pub(crate) fn len(&self) -> usize {
+        self.queued as usize
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queued == 0
+    }
+
+    /// What the first in the queue asks for.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<usize> {
+        self.entries.get(self.first as usize).map(|entry| entry.note)
+    }
+
+    /// Grants the first in the queue what it waits for; `note` tells it what that is.
+    #[inline]
+    pub(crate) fn grant_front(&mut self, note: usize) -> Option<Woken> {
+        let entry = self.entries.get_mut(self.first as usize)?;
+        entry.note = note;
+        let woken = entry.woken.take();
+        let second = entry.after;
+        self.first = second;
+        match self.entries.get_mut(second as usize) {
+            Some(second) => second.before = NONE,
+            None => self.last = NONE,
+        }
+        self.queued -= 1;
+        debug_assert!(woken.is_some(), "a place in the queue has somebody to wake");
+        woken
+    }
+
+    /// Grants everybody in the queue, in order. Who arrives afterwards is not among them.
+    pub(crate) fn grant_all(&mut self, note: usize) -> Vec<Woken> {
+        let mut woken = Vec::with_capacity(self.len());
+        while let Some(one) = self.grant_front(note) {
+            woken.push(one);
+        }
+        woken
+    }
+
+    #[inline]
+    fn arrive(&mut self, waiter: Waiter, note: usize) -> Place {
+        let Waiter { woken, begun } = waiter;
+        let entry = Entry { woken: Some(woken), begun, note, before: self.last, after: NONE };
+        let index = match self.entries.get_mut(self.vacant as usize) {
+            Some(vacant) => {
+                let index = mem::replace(&mut self.vacant, vacant.after);
+                *vacant = entry;
+                index
+            }
+            None => self.grow(entry),
+        };
+        match self.entries.get_mut(self.last as usize) {
+            Some(last) => last.after = index,
+            None => self.first = index,
+        }
+        self.last = index;
+        self.queued += 1;
+        Place(index)
+    }
+
+    #[cold]
+    fn grow(&mut self, entry: Entry) -> u32 {
+        let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE);
+        self.entries.push(entry);
+        index.expect("fewer than 2^32 - 1 futures wait for one thing")
+    }
+
+    /// Takes back the grant with the highest note, if one of at least `least` is out: whoever has it is at the head
+    /// of the queue again. It has been woken, so it will be polled, and then says whom to wake the next time.
+    #[cold]
+    pub(crate) fn take_back(&mut self, least: usize) -> bool {
+        let granted =
+            (0..).zip(&mut self.entries).filter(|(_, entry)| entry.woken.is_none() && entry.note >= least);
+        let Some((index, entry)) = granted.max_by_key(|(_, entry)| entry.note) else { return false };
+        entry.woken = Some(Woken::already());
+        entry.note = 0;
+        (entry.before, entry.after) = (NONE, self.first);
+        match self.entries.get_mut(self.first as usize) {
+            Some(second) => second.before = index,
+            None => self.last = index,
+        }
+        self.first = index;
+        self.queued += 1;
+        true
+    }
+
+    /// Gives a place up that was granted. What it held is to be dropped once the state is released.
+    #[inline]
+    fn leave_granted(&mut self, place: Place) -> Option<Begun> {
+        let vacant = mem::replace(&mut self.vacant, place.0);
+        let entry = self.entry(place);
+        entry.after = vacant;
+        entry.note = 0; // no grant that could be taken back
+        entry.begun.take()
+    }
+
+    /// Gives a place up. What it held is to be dropped once the state is released.
+    fn leave(&mut self, place: Place) -> Left {
+        let entry = self.entry(place);
+        let (woken, note) = (entry.woken.take(), entry.note);
+        if woken.is_some() {
+            self.unlink(place);
+        }
+        let granted = woken.is_none().then_some(note);
+        Left { granted, held: (woken, self.leave_granted(place)) }
+    }
+
+    /// Takes a place out of the queue.
+    #[inline]
+    fn unlink(&mut self, place: Place) {
+        let entry = self.entry(place);
+        let (before, after) = (entry.before, entry.after);
+        match self.entries.get_mut(before as usize) {
+            Some(entry) => entry.after = after,
+            None => self.first = after,
+        }
+        match self.entries.get_mut(after as usize) {
+            Some(entry) => entry.before = before,
+            None => self.last = before,
+        }
+        self.queued -= 1;
+    }
+
+    #[inline]
+    fn entry(&mut self, place: Place) -> &mut Entry {
+        &mut self.entries[place.0 as usize]
+    }
+}
+
+/// What remained of a wait that is over.
+#[derive(Debug)]
+struct Left {
+    /// It was granted this and nobody took notice: whoever dropped the future has to pass it on.
+    granted: Option<usize>,
+    #[expect(dead_code, reason = "kept to be dropped in the right place")]
+    held: (Option<Woken>, Option<Begun>),
+}
+
+/// State that has a queue.
+pub(crate) trait Queued {
+    /// Which of its queues, if there are several.
+    type Which: Copy;
+    /// The queue.
+    fn list(&mut self, which: Self::Which) -> &mut WaitList;
+}
+
+/// All the state of a primitive with one queue: nothing, until somebody waits.
+#[derive(Debug, Default)]
+pub(crate) struct LazyList(Option<Box<WaitList>>);
+
+impl LazyList {
+    /// Waiters without a grant.
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |list| list.len())
+    }
+
+    /// The list, if anybody ever waited.
+    #[inline]
+    pub(crate) fn get(&mut self) -> Option<&mut WaitList> {
+        self.0.as_deref_mut()
+    }
+}
+
+impl Queued for LazyList {
+    type Which = ();
+
+    #[inline]
+    fn list(&mut self, (): ()) -> &mut WaitList {
+        self.0.get_or_insert_default()
+    }
+}

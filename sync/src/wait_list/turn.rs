@@ -1,0 +1,216 @@
+//! A future's side of a wait: the place that it has, and how it is polled.
+
+use super::{Begun, Place, Queued, Wakes, woken::Waiter};
+use crate::{
+    flavour::Guarded,
+    observer::{self, Ticket, Wait},
+};
+use std::{
+    mem,
+    task::{Context, Poll},
+};
+
+/// What an attempt came to.
+pub(crate) enum Attempt<R> {
+    /// It is done.
+    Done(R),
+    /// It has to wait, and asks for so much.
+    Wait(usize),
+}
+
+/// A future's place in a queue, if it has one.
+#[derive(Debug, Default)]
+pub(crate) struct Turn(Option<Place>);
+
+impl Turn {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Whether the future waits.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Polls the wait.
+    ///
+    /// Without a place, it asks `attempt`, and queues if that says so. With one, it looks for a grant; once there is
+    /// one the place is given up and `accept` has the note that came with it.
+    #[inline]
+    pub(crate) fn poll<S: Queued, G: Guarded<S>, R>(
+        &mut self,
+        guarded: &G,
+        which: S::Which,
+        cx: &Context<'_>,
+        describe: impl FnOnce() -> Wait,
+        attempt: impl FnOnce(&mut S) -> Attempt<R>,
+        accept: impl FnOnce(&mut S, usize) -> R,
+    ) -> Poll<R> {
+        if self.is_waiting() {
+            self.look(guarded, which, cx, describe, |state, note, _| accept(state, note))
+        } else {
+            self.arrive(guarded, which, cx, describe, |state, _| attempt(state))
+        }
+    }
+
+    /// The first poll of a wait: asks `attempt`, and queues if that says so. Then those wake whom it granted
+    /// something.
+    #[inline]
+    pub(crate) fn arrive<S: Queued, G: Guarded<S>, R>(
+        &mut self,
+        guarded: &G,
+        which: S::Which,
+        cx: &Context<'_>,
+        describe: impl FnOnce() -> Wait,
+        attempt: impl FnOnce(&mut S, &mut Wakes) -> Attempt<R>,
+    ) -> Poll<R> {
+        let mut waiter = Some(Waiter::new(cx, &describe()));
+        let mut wakes = Wakes::default();
+        let polled = guarded.with(|state| match attempt(state, &mut wakes) {
+            Attempt::Done(result) => Poll::Ready(result),
+            Attempt::Wait(note) => {
+                let waiter = waiter.take().expect("used once");
+                self.0 = Some(state.list(which).arrive(waiter, note));
+                Poll::Pending
+            }
+        });
+        drop(waiter); // it did not have to wait after all
+        wakes.wake();
+        polled
+    }
+
+    /// The later polls of a wait: once it is granted, asks `accept`. Then those wake whom it granted something.
+    #[inline]
+    pub(crate) fn look<S: Queued, G: Guarded<S>, R>(
+        &mut self,
+        guarded: &G,
+        which: S::Which,
+        cx: &Context<'_>,
+        describe: impl FnOnce() -> Wait,
+        accept: impl FnOnce(&mut S, usize, &mut Wakes) -> R,
+    ) -> Poll<R> {
+        let place = self.0.expect("only who waits looks for a grant");
+        let mut wakes = Wakes::default();
+        let found = guarded.with(|state| {
+            let entry = state.list(which).entry(place);
+            if entry.woken.is_some() {
+                return Err(accept);
+            }
+            let note = entry.note;
+            let result = accept(state, note, &mut wakes);
+            Ok((result, state.list(which).leave_granted(place)))
+        });
+        match found {
+            Ok((result, begun)) => {
+                self.0 = None;
+                drop(begun);
+                wakes.wake();
+                Poll::Ready(result)
+            }
+            Err(accept) => self.look_again(guarded, which, cx, describe, accept),
+        }
+    }
+
+    /// Not granted yet, perhaps with another waker than before; or the grant was taken back.
+    #[cold]
+    fn look_again<S: Queued, G: Guarded<S>, R>(
+        &mut self,
+        guarded: &G,
+        which: S::Which,
+        cx: &Context<'_>,
+        describe: impl FnOnce() -> Wait,
+        accept: impl FnOnce(&mut S, usize, &mut Wakes) -> R,
+    ) -> Poll<R> {
+        /// What is to be dropped or done with the state released.
+        enum Next<R> {
+            Finish(R, Option<Begun>),
+            StayQueued(Option<Ticket>),
+            PrepareWaiter,
+            Renewed(Waiter),
+        }
+        let place = self.0.expect("only who waits looks for a grant");
+        let mut waiter = None::<Waiter>;
+        let (mut describe, mut accept) = (Some(describe), Some(accept));
+        let mut wakes = Wakes::default();
+        loop {
+            let next = guarded.with(|state| {
+                let entry = state.list(which).entry(place);
+                if let Some(known) = &mut entry.woken {
+                    if known.will_wake(cx.waker()) {
+                        return Next::StayQueued(known.ticket());
+                    }
+                    let Some(mut waiter) = waiter.take() else { return Next::PrepareWaiter };
+                    mem::swap(known, &mut waiter.woken);
+                    mem::swap(&mut entry.begun, &mut waiter.begun);
+                    return Next::Renewed(waiter);
+                }
+                let note = entry.note;
+                let accept = accept.take().expect("a grant is accepted once");
+                let result = accept(state, note, &mut wakes);
+                Next::Finish(result, state.list(which).leave_granted(place))
+            });
+            match next {
+                Next::PrepareWaiter => {
+                    let describe = describe.take().expect("a waiter is prepared once");
+                    waiter = Some(Waiter::new(cx, &describe()));
+                }
+                Next::Finish(result, begun) => {
+                    self.0 = None;
+                    drop(begun);
+                    wakes.wake();
+                    return Poll::Ready(result);
+                }
+                Next::StayQueued(ticket) => {
+                    let mut describe = || describe.take().expect("a wait is described once")();
+                    refuse_if_hopeless(ticket, &mut describe);
+                    return Poll::Pending;
+                }
+                Next::Renewed(before) => {
+                    drop(before);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Gives the place up, if there is one: for `drop`. A grant that nobody took notice of is undone by `pass_on`,
+    /// in the same breath, so that no one sees the state in between.
+    #[inline]
+    pub(crate) fn leave<S: Queued, G: Guarded<S>, R: Default>(
+        &mut self,
+        guarded: &G,
+        which: S::Which,
+        pass_on: impl FnOnce(&mut S, Option<usize>) -> R,
+    ) -> R {
+        let Some(place) = self.0.take() else { return R::default() };
+        let (left, result) = guarded.with(|state| {
+            let left = state.list(which).leave(place);
+            let granted = left.granted;
+            (left, pass_on(state, granted))
+        });
+        drop(left);
+        result
+    }
+}
+
+/// The task holds what it waits for, and nothing else can wake it: better an answer than a silence without end.
+fn refuse_if_hopeless(ticket: Option<Ticket>, describe: &mut dyn FnMut() -> Wait) {
+    if let Some(ticket) = ticket
+        && let Some(observer) = observer::observer()
+        && let Some(wait) = observer.still_waits(ticket.number, describe)
+    {
+        hopeless(&wait);
+    }
+}
+
+#[cold]
+fn hopeless(wait: &Wait) -> ! {
+    let Wait { kind, created, asked, holder, .. } = wait;
+    let since = holder.map_or_else(String::new, |holder| format!(" at {}", holder.since));
+    panic!(
+        "this task waits at {asked} for the {kind} created at {created}, which it acquired itself{since} and holds \
+         still, and for nothing else: it would wait for ever. Drop the first guard before acquiring again, or use an \
+         RLock, which lets its holder in again"
+    )
+}

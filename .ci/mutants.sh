@@ -222,6 +222,8 @@ with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for name in entry["explored_by"] if RUNS_EXPLORER else []:
             if not any(test.startswith(name) for test in explorer_tests):
                 sys.exit(f"{entry['name']}: the explorer has no test {name}…")
+    for other in copies[1:]:  # what they depend on need not be built again
+        shutil.copytree(copies[0].root / "target", other.root / "target")
     print(f"{len(known)} stories, {len(all_entries)} mutants; built after {time.monotonic() - began:.0f} s", flush=True)
     threads = [threading.Thread(target=work, args=(copy,), daemon=True) for copy in copies]
     for thread in threads:

@@ -36,8 +36,11 @@ collected() { sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$scratch/report"; }
 # micro_count ROW PEER N: instructions of the whole process; nothing if the peer does not take part.
 micro_count() { counted "$micro" --child "$1" "$2" "$3" >/dev/null 2>&1 && collected; }
 
-# sync_count ROW LIBRARY:RUNTIME N: the same.
-sync_count() { counted "$sync" --child "$1" "${2%:*}" "${2#*:}" "$3" >/dev/null 2>&1 && collected; }
+# sync_count ROW LIBRARY:RUNTIME N: the same; a library that does not offer it has no figure to say.
+sync_count() {
+    said=$(counted "$sync" --child "$1" "${2%:*}" "${2#*:}" "$3" 2>/dev/null)
+    [ -n "$said" ] && collected
+}
 
 # echo_count MODE PEER N: "instructions requests"; nothing if the peer does not take part.
 echo_count() {
@@ -94,8 +97,8 @@ head() {
 
 ROWS="$*"
 head "$PEERS"
-for entry in $MICRO; do wanted "${entry%:*}" && row micro_count "$PEERS" "${entry%:*}" "${entry#*:}"; done
-for entry in $ECHO; do wanted "${entry%:*}" && row echo_count "$PEERS" "${entry%:*}" "${entry#*:}"; done
+for entry in $MICRO; do wanted "${entry%:*}" || continue; row micro_count "$PEERS" "${entry%:*}" "${entry#*:}"; done
+for entry in $ECHO; do wanted "${entry%:*}" || continue; row echo_count "$PEERS" "${entry%:*}" "${entry#*:}"; done
 echo
 head "$LIBRARIES"
-for entry in $SYNC; do wanted "${entry%:*}" && row sync_count "$LIBRARIES" "${entry%:*}" "${entry#*:}"; done
+for entry in $SYNC; do wanted "${entry%:*}" || continue; row sync_count "$LIBRARIES" "${entry%:*}" "${entry#*:}"; done

@@ -122,7 +122,7 @@ impl<T, F: Flavour> Receiver<T, F> {
     }
 
     /// Takes nothing more in: senders get their items back from now on. What is there can still be received, and what
-    /// was [reserved](Sender::reserve) can still be sent.
+    /// was [reserved](crate::channel::Sender::reserve) can still be sent.
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
@@ -209,12 +209,7 @@ impl<T, F: Flavour> Clone for Receiver<T, F> {
 
 impl<T, F: Flavour> Drop for Receiver<T, F> {
     fn drop(&mut self) {
-        self.stop_waiting();
-        let items = self.shared.update(|state, wakes| {
-            state.getters -= 1;
-            (state.getters == 0).then(|| state.abandon(wakes))
-        });
-        drop(items);
+        self.shared.drop_getter(&mut self.turn);
     }
 }
 

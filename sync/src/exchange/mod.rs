@@ -17,7 +17,7 @@ use crate::{
     observer::{self, Kind, Wait},
     wait_list::{Attempt, Turn, Wakes},
 };
-use state::{ENDED, GRANTED, Obstacle, Side, State};
+use state::{ENDED, Obstacle, Side, State};
 use std::{
     fmt,
     panic::Location,
@@ -253,16 +253,31 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
         if turn.is_waiting() {
             let woken = turn.leave(&self.state, Side::Get, |state, granted| {
                 let mut wakes = Wakes::default();
-                if granted == Some(GRANTED) {
-                    let parts = state.parts();
-                    parts.claims -= 1;
-                    parts.serve_getters(&mut wakes);
-                }
-                state.take_room_back();
+                state.lose_getter(granted, &mut wakes);
                 wakes
             });
             woken.wake();
         }
+    }
+
+    /// For a handle that gets, and perhaps waits, and is dropped. The last one takes what is stored along. All in one
+    /// change: a waker that panics must not leave the handle counted.
+    pub(crate) fn drop_getter(&self, turn: &mut Turn) {
+        let drop_handle = |state: &mut State<S>, mut wakes: Wakes| {
+            state.getters -= 1;
+            let store = (state.getters == 0).then(|| state.abandon(&mut wakes));
+            (wakes, store)
+        };
+        let (wakes, _dropped_last) = if turn.is_waiting() {
+            turn.leave(&self.state, Side::Get, |state, granted| {
+                let mut wakes = Wakes::default();
+                state.lose_getter(granted, &mut wakes);
+                drop_handle(state, wakes)
+            })
+        } else {
+            self.state.with(|state| drop_handle(state, Wakes::default()))
+        };
+        wakes.wake();
     }
 
     /// Takes up to `most` more items that nobody has claimed.

@@ -270,9 +270,19 @@ impl<S: Store> State<S> {
         item
     }
 
+    /// A getter that waited has gone, perhaps with an item granted, which goes to the next.
+    pub(super) fn lose_getter(&mut self, granted: Option<usize>, wakes: &mut Wakes) {
+        if granted == Some(GRANTED) {
+            let parts = self.parts();
+            parts.claims -= 1;
+            parts.serve_getters(wakes);
+        }
+        self.take_room_back();
+    }
+
     /// After a getter has gone: at capacity 0 its room goes with it. Whoever was granted room last waits on at the head
     /// of the queue. What is reserved stays so.
-    pub(super) fn take_room_back(&mut self) {
+    fn take_room_back(&mut self) {
         if self.capacity == 0
             && !self.is_closed
             && let Some(parts) = &mut self.parts

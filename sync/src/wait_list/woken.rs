@@ -2,6 +2,7 @@
 
 use crate::observer::{self, Owner, Ticket, Wait};
 use std::{
+    mem,
     num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     task::{Context, Waker},
@@ -14,7 +15,7 @@ pub(crate) enum Woken {
     /// By the observer, which keeps who it is.
     ByTicket(Ticket),
     /// By its waker; the observer is told, if it has the wait in its books.
-    ByWaker(Waker, Option<Ticket>),
+    ByWaker(Waker, Option<NonZeroU64>),
 }
 
 impl Woken {
@@ -25,7 +26,7 @@ impl Woken {
         let begun = ticket.map(|ticket| Begun(ticket.number));
         let woken = match ticket {
             Some(ticket) if ticket.owner != Owner::UNKNOWN => Self::ByTicket(ticket),
-            ticket => Self::ByWaker(cx.waker().clone(), ticket),
+            ticket => Self::ByWaker(cx.waker().clone(), ticket.map(|ticket| ticket.number)),
         };
         (woken, begun)
     }
@@ -47,8 +48,13 @@ impl Woken {
     pub(super) fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::ByTicket(ticket) => Some(*ticket),
-            Self::ByWaker(_, ticket) => *ticket,
+            Self::ByWaker(_, number) => number.map(|number| Ticket { number, owner: Owner::UNKNOWN }),
         }
+    }
+
+    #[inline]
+    fn begun(&self) -> Option<Begun> {
+        self.ticket().map(|ticket| Begun(ticket.number))
     }
 
     #[inline]
@@ -80,33 +86,46 @@ impl Drop for Begun {
 /// Whoever is the only one that can wait, and so needs no list. Dropped, its wait ends.
 #[derive(Debug)]
 pub(crate) struct Alone {
-    woken: Woken,
-    begun: Option<Begun>,
+    /// Until it is granted or ended.
+    woken: Option<Woken>,
 }
 
 impl Alone {
     #[inline]
     pub(crate) fn new(cx: &Context<'_>, wait: &Wait) -> Self {
         let (woken, begun) = Woken::new(cx, wait);
-        Self { woken, begun }
+        mem::forget(begun); // ended by the number in the ticket
+        Self { woken: Some(woken) }
     }
 
     #[inline]
     pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
-        self.woken.will_wake(waker)
+        self.woken.as_ref().is_some_and(|woken| woken.will_wake(waker))
     }
 
     /// It was granted something: to be woken, and its wait, which is to end when it takes notice.
     #[inline]
-    pub(crate) fn grant(self) -> (Woken, Option<Begun>) {
-        (self.woken, self.begun)
+    pub(crate) fn grant(mut self) -> (Option<Woken>, Option<Begun>) {
+        let woken = self.woken.take();
+        let begun = woken.as_ref().and_then(Woken::begun);
+        (woken, begun)
     }
 
     /// Its wait is over, whether it takes notice or not.
     #[inline]
     pub(crate) fn end(self) {
-        drop(self.begun);
-        self.woken.wake();
+        let (woken, begun) = self.grant();
+        drop(begun);
+        if let Some(woken) = woken {
+            woken.wake();
+        }
+    }
+}
+
+impl Drop for Alone {
+    #[inline]
+    fn drop(&mut self) {
+        drop(self.woken.as_ref().and_then(Woken::begun));
     }
 }
 

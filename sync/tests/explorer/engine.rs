@@ -3,10 +3,11 @@
 
 use crate::{
     loan::Loan,
-    spec::{Fut, Id, Model, Next, SLOTS, Spec, Then},
+    spec::{Fut, Id, Model, Next, Outcome, SLOTS, Spec, Then},
     wakers::{self, WakerPanic},
 };
 use std::{
+    cell::Cell,
     mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     rc::Rc,
@@ -21,6 +22,10 @@ pub(crate) enum Action<A> {
     Create(Id, A),
     /// A future is made and polled.
     Start(Id, A),
+    /// A future is made and polled, and while its waker is cloned another lets go of what it holds.
+    StartAmidRelease(Id, A, Id),
+    /// The same with an operation.
+    StartAmidOp(Id, A, A),
     Poll(Id),
     /// Polled with another waker than last time: the last one is what counts.
     PollOtherWaker(Id),
@@ -30,6 +35,9 @@ pub(crate) enum Action<A> {
     /// The next wake of this future panics.
     MakeWakerPanic(Id),
 }
+
+/// What a future of `S` comes to.
+type Output<S> = (Outcome, Option<<S as Spec>::Held>);
 
 /// What lives in one place.
 enum Slot<S: Spec> {
@@ -118,6 +126,18 @@ impl<S: Spec> Run<S> {
             if offer.idle {
                 actions.extend(allowed(S::STARTS, Some(id)).map(|act| Action::Create(id, *act)));
             }
+            if offer.panics && S::IS_OURS {
+                let holders = (0..SLOTS).filter(|other| matches!(self.slots[*other], Slot::Held(_)));
+                for other in holders {
+                    actions.extend(
+                        allowed(S::STARTS, Some(id)).map(|act| Action::StartAmidRelease(id, *act, other)),
+                    );
+                }
+                for op in allowed(S::AMID, None) {
+                    actions
+                        .extend(allowed(S::STARTS, Some(id)).map(|act| Action::StartAmidOp(id, *act, *op)));
+                }
+            }
         }
         let ops = allowed(S::OPS, None).filter(|act| offer.idle || !self.model.is_idle(**act));
         actions.extend(ops.map(|act| Action::Op(*act)));
@@ -138,7 +158,11 @@ impl<S: Spec> Run<S> {
             }
             Action::PollOtherWaker(_) | Action::Create(..) | Action::MakeWakerPanic(_) => true,
             Action::Op(act) => self.model.is_idle(act),
-            Action::Start(..) | Action::Drop(_) | Action::Use(..) => false,
+            Action::Start(..)
+            | Action::StartAmidRelease(..)
+            | Action::StartAmidOp(..)
+            | Action::Drop(_)
+            | Action::Use(..) => false,
         }
     }
 
@@ -148,6 +172,14 @@ impl<S: Spec> Run<S> {
             Action::Start(id, act) => {
                 self.create(id, act);
                 self.poll(id, true);
+            }
+            Action::StartAmidRelease(id, act, other) => {
+                self.create(id, act);
+                self.poll_amid_release(id, other);
+            }
+            Action::StartAmidOp(id, act, op) => {
+                self.create(id, act);
+                self.poll_amid_op(id, op);
             }
             Action::Poll(id) => self.poll(id, false),
             Action::PollOtherWaker(id) => self.poll(id, true),
@@ -199,15 +231,25 @@ impl<S: Spec> Run<S> {
         if with_other_waker {
             self.change_waker(id);
         }
+        let polled = self.poll_really(id);
+        self.compare(id, polled);
+    }
+
+    fn poll_really(&mut self, id: Id) -> Poll<Output<S>> {
         self.woken[id] = 0;
         self.calm_wakers();
-        let number = self.number(id);
-        let Slot::Future { future, act, is_polled } = &mut self.slots[id] else { panic!("nothing to poll") };
-        let (expected, then) = self.model.poll(id, *act, !*is_polled);
-        *is_polled = true;
-        let waker = wakers::waker(number);
+        let waker = wakers::waker(self.number(id));
+        let Slot::Future { future, .. } = &mut self.slots[id] else { panic!("nothing to poll") };
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         drop(waker);
+        polled
+    }
+
+    /// What the poll came to, with what the contract says.
+    fn compare(&mut self, id: Id, polled: Poll<Output<S>>) {
+        let Slot::Future { act, is_polled, .. } = &mut self.slots[id] else { panic!("nothing was polled") };
+        let (expected, then) = self.model.poll(id, *act, !*is_polled);
+        *is_polled = true;
         match (polled, expected) {
             (Poll::Pending, None) => {}
             (Poll::Ready((real, held)), Some(expected)) => {
@@ -222,6 +264,40 @@ impl<S: Spec> Run<S> {
             (Poll::Pending, Some(expected)) => panic!("poll of {id} is pending instead of {expected:?}"),
             (Poll::Ready((real, _)), None) => panic!("poll of {id} is {real:?} instead of pending"),
         }
+    }
+
+    /// Whoever clones a waker has looked already, and has not queued yet: what comes in between must count as before.
+    fn poll_amid_release(&mut self, id: Id, other: Id) {
+        let world = self.world();
+        let slot = mem::replace(&mut self.slots[other], Slot::Empty);
+        let Slot::Held(held) = slot else { panic!("nothing is held") };
+        let held = Rc::new(Cell::new(Some(held)));
+        let let_go = held.clone();
+        wakers::amid_next_clone(Box::new(move || {
+            if let Some(held) = let_go.take() {
+                drop(S::apply(world, S::USES[0], held));
+            }
+        }));
+        let polled = self.poll_really(id);
+        if wakers::nothing_came_amid() {
+            self.slots[other] = held.take().map_or(Slot::Empty, Slot::Held);
+        } else {
+            self.model.apply(other, S::USES[0]);
+        }
+        self.compare(id, polled);
+    }
+
+    fn poll_amid_op(&mut self, id: Id, op: S::Act) {
+        let world = self.world();
+        let result = Rc::new(Cell::new(None));
+        let into = result.clone();
+        wakers::amid_next_clone(Box::new(move || into.set(Some(S::op(world, op)))));
+        let polled = self.poll_really(id);
+        if !wakers::nothing_came_amid() {
+            let expected = self.model.op(op);
+            assert_eq!(result.get(), Some(expected), "{op:?} amid: right what the contract says");
+        }
+        self.compare(id, polled);
     }
 
     fn cancel(&mut self, id: Id) {

@@ -56,6 +56,8 @@ pub(crate) trait Spec: Sized + 'static {
     const USES: &'static [Self::Act] = &[];
     /// What needs no place.
     const OPS: &'static [Self::Act] = &[];
+    /// Those of `OPS` that may come in the middle of a future's first poll.
+    const AMID: &'static [Self::Act] = &[];
     /// Those acts that are for walks, and for an exhaustive search that goes deeper than usual.
     const RARE: &'static [Self::Act] = &[];
     /// Nobody is woken for nothing, and nobody twice.

@@ -26,7 +26,11 @@ pub(crate) struct Entry {
 /// Runs on every clone, wake and drop of a waker, and may use the primitive as it likes.
 pub(crate) type Probe = Rc<dyn Fn()>;
 
+/// What happens in the middle of somebody's poll.
+type Amid = Box<dyn FnOnce()>;
+
 thread_local! {
+    static AMID: RefCell<Option<Amid>> = const { RefCell::new(None) };
     static BOOK: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
     static PROBE: RefCell<Option<Probe>> = const { RefCell::new(None) };
 }
@@ -35,6 +39,16 @@ thread_local! {
 pub(crate) fn open(probe: Option<Probe>) {
     PROBE.set(probe);
     BOOK.with_borrow_mut(Vec::clear);
+}
+
+/// The next clone of a waker calls this.
+pub(crate) fn amid_next_clone(call: Amid) {
+    AMID.set(Some(call));
+}
+
+/// Whether no clone came.
+pub(crate) fn nothing_came_amid() -> bool {
+    AMID.take().is_some()
 }
 
 /// No more probes: the world is about to end.
@@ -88,6 +102,9 @@ pub(crate) fn probe() {
 
 fn clone(data: *const ()) -> RawWaker {
     change(data.addr(), |entry| entry.alive += 1);
+    if let Some(amid) = AMID.take() {
+        amid();
+    }
     probe();
     raw(data.addr())
 }

@@ -22,6 +22,7 @@ impl Spec for Ours {
     type Model = Reference;
     const STARTS: &'static [Act] = &[Act::Wait];
     const OPS: &'static [Act] = &[Act::Abort, Act::Reset];
+    const AMID: &'static [Act] = &[Act::Abort];
     const DEPTH: usize = 7;
 
     fn world() -> Barrier {

@@ -20,6 +20,7 @@ impl Spec for Ours {
     type Model = Reference;
     const STARTS: &'static [Act] = &[Act::Wait];
     const OPS: &'static [Act] = &[Act::Set, Act::Clear];
+    const AMID: &'static [Act] = &[Act::Set];
     const DEPTH: usize = 7;
 
     fn world() -> Event {

@@ -94,6 +94,7 @@ impl Spec for Ours {
     const STARTS: &'static [Act] = &[Act::Initialise];
     const OPS: &'static [Act] =
         &[Act::End(End::Well), Act::End(End::InFailure), Act::End(End::InPanic), Act::Set];
+    const AMID: &'static [Act] = &[Act::Set];
 
     fn world() -> World {
         World {

@@ -19,6 +19,7 @@ impl Spec for Ours {
     type Model = Reference;
     const STARTS: &'static [Act] = &[Act::Wait];
     const OPS: &'static [Act] = &[Act::Set];
+    const AMID: &'static [Act] = &[Act::Set];
     const DEPTH: usize = 7;
 
     fn world() -> Promise<i64> {

@@ -104,6 +104,7 @@ impl<O: Ordered> Spec for Of<O> {
     type Model = Reference<O>;
     const STARTS: &'static [Act] = &[Act::Put, Act::Get, Act::Join];
     const OPS: &'static [Act] = &[Act::TryPut, Act::TryGet, Act::TaskDone, Act::Close, Act::CloseNow];
+    const AMID: &'static [Act] = &[Act::TryGet, Act::Close];
     const RARE: &'static [Act] = match O::ORDER {
         Order::Fifo => &[],
         _ => &[Act::TryPut, Act::TryGet],

@@ -153,6 +153,7 @@ impl<P: Permits> Spec for Of<P> {
     const OPS: &'static [Act] = P::OPS;
     const IS_OURS: bool = P::IS_OURS;
     const DEPTH: usize = if P::IS_OURS { 6 } else { 5 };
+    const AMID: &'static [Act] = &[Act::Add];
     const IDLE: u8 = 1;
     const PLACES: usize = 3;
 

@@ -607,3 +607,15 @@ fn what_is_left_at_the_end_is_no_news() {
     assert_eq!(reports.take(), [""; 0]);
     assert!(!lock.locked());
 }
+
+#[test]
+fn a_limit_of_nothing_does_not_count_a_pause_for_the_budget() {
+    let executor = Executor::builder().budget(64).build();
+    executor.block_on(async {
+        let lock = Lock::new(0);
+        for _ in 0..200 {
+            *lock.acquire_timeout(Duration::ZERO).await.expect("nobody has it") += 1;
+        }
+        assert_eq!(lock.into_inner(), 200);
+    });
+}

@@ -53,7 +53,7 @@ pub trait Observer: Send + Sync + 'static {
     ///
     /// # Panics
     /// If there is none; the message says what to do.
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()>>>;
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// A wait in the observer's books.

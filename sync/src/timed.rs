@@ -8,7 +8,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -49,7 +49,7 @@ pin_project! {
     }
 }
 
-struct Timer(Pin<Box<dyn Future<Output = ()>>>);
+struct Timer(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl<W> Timed<W> {
     pub(crate) fn new(limit: Duration, wait: W) -> Self {
@@ -73,8 +73,15 @@ impl<W: Future> Future for Timed<W> {
         if let Poll::Ready(output) = this.wait.poll(cx) {
             return Poll::Ready(Ok(output));
         }
+        let is_first_look = this.timer.is_none();
         let timer = this.timer.get_or_insert_with(|| Timer::start(*this.limit));
-        timer.0.as_mut().poll(cx).map(|()| Err(Elapsed))
+        ready!(timer.0.as_mut().poll(cx));
+        if is_first_look {
+            // The wait may have given way for the budget's sake only: it looks again in a poll with a fresh one.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(Elapsed))
     }
 }
 

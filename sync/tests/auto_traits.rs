@@ -186,6 +186,7 @@ fn nothing_local_leaves_its_thread() {
 fn shared_waits_without_a_name_may_move_to_another_thread() {
     fn assert_send<T: Send>(_: T) {}
     let lock = std::sync::Arc::new(shared::Lock::new(Cell::new(0)));
+    assert_send(lock.acquire_timeout(std::time::Duration::ZERO));
     assert_send(lock.acquire_owned());
     let rwlock = std::sync::Arc::new(shared::RwLock::new(0));
     assert_send(rwlock.clone().read_owned());

@@ -159,7 +159,7 @@ impl Observer for Watch {
         current::with(|core| core.take_budget(operations)).unwrap_or(true)
     }
 
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()>>> {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         current::expect("a wait with a time limit", |_| Box::pin(Limit(time::sleep(duration))))
     }
 }

@@ -43,7 +43,7 @@ impl Observer for Timers {
     fn take_budget(&self, _: u8) -> bool {
         true
     }
-    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()>>> {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let mut is_over = false;
         Box::pin(poll_fn(move |_| {
             let polled = if is_over { Poll::Ready(()) } else { Poll::Pending };

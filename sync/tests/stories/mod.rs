@@ -309,7 +309,7 @@ impl Observer for Services {
         !IS_TIRED.get()
     }
 
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()>>> {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let deadline = CLOCK.get() + duration;
         Box::pin(poll_fn(move |cx| {
             if CLOCK.get() >= deadline {

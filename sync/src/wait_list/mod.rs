@@ -100,7 +100,7 @@ impl WaitList {
         woken
     }
 
-    #[inline]
+    #[inline(always)]
     fn arrive(&mut self, waiter: Waiter, note: usize) -> Place {
         let Waiter { woken, begun } = waiter;
         let entry = Entry { woken: Some(woken), begun, note, before: self.last, after: NONE };

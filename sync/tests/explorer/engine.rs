@@ -179,7 +179,7 @@ impl<S: Spec> Run<S> {
             }
             Action::StartAmidOp(id, act, op) => {
                 self.create(id, act);
-                self.poll_amid_op(id, op);
+                self.poll_amid_op(id, act, op);
             }
             Action::Poll(id) => self.poll(id, false),
             Action::PollOtherWaker(id) => self.poll(id, true),
@@ -287,14 +287,14 @@ impl<S: Spec> Run<S> {
         self.compare(id, polled);
     }
 
-    fn poll_amid_op(&mut self, id: Id, op: S::Act) {
+    fn poll_amid_op(&mut self, id: Id, act: S::Act, op: S::Act) {
         let world = self.world();
         let result = Rc::new(Cell::new(None));
         let into = result.clone();
         wakers::amid_next_clone(Box::new(move || into.set(Some(S::op(world, op)))));
         let polled = self.poll_really(id);
         if !wakers::nothing_came_amid() {
-            let expected = self.model.op(op);
+            let expected = self.model.amid(act, id, op);
             assert_eq!(result.get(), Some(expected), "{op:?} amid: right what the contract says");
         }
         self.compare(id, polled);

@@ -56,7 +56,7 @@ pub(crate) trait Spec: Sized + 'static {
     const USES: &'static [Self::Act] = &[];
     /// What needs no place.
     const OPS: &'static [Self::Act] = &[];
-    /// Those of `OPS` that may come in the middle of a future's first poll.
+    /// Operations that may come in the middle of a future's first poll.
     const AMID: &'static [Self::Act] = &[];
     /// Those acts that are for walks, and for an exhaustive search that goes deeper than usual.
     const RARE: &'static [Self::Act] = &[];
@@ -124,6 +124,11 @@ pub(crate) trait Model {
     }
     fn op(&mut self, act: Self::Act) -> Outcome {
         unreachable!("{act:?} is no operation")
+    }
+    /// An operation (one of `AMID`) while the waker of a future is cloned in its first poll, which is not counted yet.
+    fn amid(&mut self, act: Self::Act, id: Id, op: Self::Act) -> Outcome {
+        let _ = (act, id);
+        self.op(op)
     }
     fn seen(&self) -> Vec<i64>;
     /// What lets everybody finish who waits; asked again when all is quiet and somebody still waits.

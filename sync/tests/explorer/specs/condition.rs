@@ -12,6 +12,8 @@ pub(crate) enum Act {
     Wait,
     Notify(usize),
     NotifyAll,
+    /// If the lock is free, a change under it, and word of it.
+    TryLockAndNotify,
 }
 
 pub(crate) struct Ours;
@@ -25,6 +27,7 @@ impl Spec for Ours {
     const STARTS: &'static [Act] = &[Act::Lock, Act::LockAndWait];
     const USES: &'static [Act] = &[Act::Release, Act::Wait];
     const OPS: &'static [Act] = &[Act::Notify(1), Act::Notify(2), Act::NotifyAll];
+    const AMID: &'static [Act] = &[Act::TryLockAndNotify];
     const RARE: &'static [Act] = &[Act::Notify(2)];
     const PLACES: usize = 3;
 
@@ -55,7 +58,12 @@ impl Spec for Ours {
     fn op(world: &'static Condition<u32>, act: Act) -> Outcome {
         match act {
             Act::Notify(waiters) => world.notify(waiters),
-            _ => world.notify_all(),
+            Act::NotifyAll => world.notify_all(),
+            _ => {
+                let guard = world.try_lock();
+                guard.iter().for_each(|_| world.notify(1));
+                return Outcome("changed", i64::from(guard.is_some()));
+            }
         }
         DONE
     }
@@ -186,6 +194,12 @@ impl Model for Reference {
             _ => self.for_change.grant_all(false),
         }
         DONE
+    }
+
+    /// Whoever waits for the lock waits for another to release it, and whoever waits for a change keeps it until all who
+    /// may get it can notify.
+    fn amid(&mut self, _: Act, _: Id, _: Act) -> Outcome {
+        Outcome("changed", 0)
     }
 
     fn seen(&self) -> Vec<i64> {

@@ -2,7 +2,12 @@
 
 use crate::spec::{DONE, Fut, Id, Line, Model, Outcome, Spec, Then};
 use runtime_sync::{Lock, LockGuard};
-use std::{future::Future, marker::PhantomData};
+use std::{
+    future::Future,
+    marker::PhantomData,
+    pin::pin,
+    task::{Context, Waker},
+};
 
 /// What ours and the peer have in common.
 pub(crate) trait Mutex: 'static {
@@ -93,6 +98,7 @@ impl<M: Mutex> Spec for Of<M> {
     fn probe(world: &'static M) {
         // Whoever is woken has the lock already.
         assert!(world.locked() || world.try_acquire().is_some());
+        let _ = pin!(world.acquire()).poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 

@@ -6,7 +6,9 @@ use super::exchange::{Item, Maker};
 use crate::spec::{DONE, Fut, Id, Model, Outcome, Spec, Then};
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     mem,
+    pin::Pin,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,9 +47,26 @@ impl<T> Drop for Borrowed<T> {
 pub(crate) struct World<S, R> {
     sender: RefCell<Option<S>>,
     receiver: RefCell<Option<R>>,
+    /// The receiver while a future has it: within reach of what happens between two polls.
+    awaited: RefCell<Option<R>>,
     /// The receiver was ready.
     is_done: Cell<bool>,
     maker: Maker,
+}
+
+/// A receiver that a future has: back home if it was ready, and gone with the future if not.
+struct Awaited<S: 'static, R: 'static> {
+    world: &'static World<S, R>,
+    returns: bool,
+}
+
+impl<S, R> Drop for Awaited<S, R> {
+    fn drop(&mut self) {
+        let receiver = self.world.awaited.take();
+        if self.returns {
+            self.world.receiver.replace(receiver);
+        }
+    }
 }
 
 macro_rules! spec {
@@ -63,6 +82,7 @@ macro_rules! spec {
             const STARTS: &'static [Act] = &[Act::Recv, Act::WaitClosed];
             const OPS: &'static [Act] =
                 &[Act::Send, Act::DropSender, Act::DropReceiver, Act::TryRecv, Act::Close];
+            const AMID: &'static [Act] = &[Act::Send, Act::Close];
             const WAKES_EXACTLY: bool = $is_ours;
             const IS_OURS: bool = $is_ours;
             const DEPTH: usize = if $is_ours { 6 } else { 5 };
@@ -70,7 +90,7 @@ macro_rules! spec {
             fn world() -> Self::World {
                 let (sender, receiver) = $($path)::+::channel();
                 let (sender, receiver) = (RefCell::new(Some(sender)), RefCell::new(Some(receiver)));
-                World { sender, receiver, is_done: Cell::new(false), maker: Maker::default() }
+                World { sender, receiver, awaited: RefCell::new(None), is_done: Cell::new(false), maker: Maker::default() }
             }
 
             fn start(world: &'static Self::World, _: Id, act: Act) -> Fut<Self> {
@@ -85,9 +105,18 @@ macro_rules! spec {
                     if world.is_done.get() && !$is_ours {
                         return (GONE, None);
                     }
-                    let Some(mut receiver) = Borrowed::new(&world.receiver, false) else { return (GONE, None) };
-                    let item = receiver.end.as_mut().expect("borrowed").await;
-                    receiver.returns = true;
+                    let receiver = world.receiver.take();
+                    if receiver.is_none() {
+                        return (GONE, None);
+                    }
+                    world.awaited.replace(receiver);
+                    let mut awaited = Awaited { world, returns: false };
+                    let item = poll_fn(|cx| {
+                        let mut receiver = world.awaited.borrow_mut();
+                        Pin::new(receiver.as_mut().expect("awaited")).poll(cx)
+                    });
+                    let item = item.await;
+                    awaited.returns = true;
                     world.is_done.set(true);
                     (received(item.ok().map(|item| item.number)), None)
                 })
@@ -128,6 +157,14 @@ macro_rules! spec {
             fn seen(world: &'static Self::World) -> Vec<i64> {
                 let sender = world.sender.borrow();
                 vec![sender.as_ref().map_or(-1, |sender| i64::from(sender.is_closed())), world.maker.alive()]
+            }
+
+            fn probe(world: &'static Self::World) {
+                let _ = Self::seen(world);
+                // Not while it is polled.
+                if let Ok(receiver) = world.awaited.try_borrow() {
+                    let _ = format!("{receiver:?}");
+                }
             }
         }
     };
@@ -223,6 +260,11 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
         if self.receiver == End::With(id) {
             (self.receiver, self.is_over, self.value) = (End::Gone, true, None);
         }
+    }
+
+    /// The end that is polled cannot be used.
+    fn amid(&mut self, act: Act, _: Id, op: Act) -> Outcome {
+        if (act == Act::Recv) == (op == Act::Send) { self.op(op) } else { GONE }
     }
 
     fn op(&mut self, act: Act) -> Outcome {

@@ -6,7 +6,10 @@ use runtime_sync::{
     LifoQueue, PriorityQueue, Queue,
     queue::{Fifo, Lifo, Priority, TryGetError, TryPutError},
 };
-use std::marker::PhantomData;
+use std::{
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// What the three have in common.
 pub(crate) trait Ordered: 'static {
@@ -85,6 +88,8 @@ pub(crate) enum Act {
     TryPut,
     TryGet,
     TaskDone,
+    /// When all is done already: it panics, and nothing else.
+    TaskDoneTooOften,
     Close,
     CloseNow,
 }
@@ -103,11 +108,11 @@ impl<O: Ordered> Spec for Of<O> {
     type Act = Act;
     type Model = Reference<O>;
     const STARTS: &'static [Act] = &[Act::Put, Act::Get, Act::Join];
-    const OPS: &'static [Act] = &[Act::TryPut, Act::TryGet, Act::TaskDone, Act::Close, Act::CloseNow];
+    const OPS: &'static [Act] = &[Act::TryPut, Act::TryGet, Act::TaskDone, Act::TaskDoneTooOften, Act::Close, Act::CloseNow];
     const AMID: &'static [Act] = &[Act::TryGet, Act::Close];
     const RARE: &'static [Act] = match O::ORDER {
-        Order::Fifo => &[],
-        _ => &[Act::TryPut, Act::TryGet],
+        Order::Fifo => &[Act::TaskDoneTooOften],
+        _ => &[Act::TryPut, Act::TryGet, Act::TaskDoneTooOften],
     };
     const IDLE: u8 = 1;
     const PLACES: usize = 2;
@@ -150,6 +155,10 @@ impl<O: Ordered> Spec for Of<O> {
                 O::task_done(&world.queue);
                 DONE
             }
+            Act::TaskDoneTooOften => {
+                let done = catch_unwind(AssertUnwindSafe(|| O::task_done(&world.queue)));
+                Outcome("panicked", i64::from(done.is_err()))
+            }
             _ => {
                 O::close(&world.queue, act == Act::CloseNow);
                 DONE
@@ -185,6 +194,7 @@ impl<O: Ordered> Model for Reference<O> {
         match act {
             // Who got an item says so afterwards.
             Act::TaskDone => self.exchange.unfinished > self.exchange.store.len(),
+            Act::TaskDoneTooOften => self.exchange.unfinished == 0,
             _ => true,
         }
     }
@@ -194,6 +204,7 @@ impl<O: Ordered> Model for Reference<O> {
             Act::TryPut => !self.exchange.may_put(),
             Act::TryGet => !self.exchange.may_get(),
             Act::Close => self.exchange.is_closed,
+            Act::TaskDoneTooOften => true,
             Act::CloseNow => self.exchange.is_closed && self.exchange.store.is_empty(),
             _ => false,
         }
@@ -251,6 +262,7 @@ impl<O: Ordered> Model for Reference<O> {
                 self.exchange.finish();
                 DONE
             }
+            Act::TaskDoneTooOften => Outcome("panicked", 1),
             Act::Close => {
                 self.exchange.close();
                 DONE

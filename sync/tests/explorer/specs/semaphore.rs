@@ -6,7 +6,12 @@
 
 use crate::spec::{DONE, Fut, Id, Line, Model, Next, Outcome, Spec, Then};
 use runtime_sync::{BoundedSemaphore, Permit, Semaphore, semaphore::TryAcquireError};
-use std::{future::Future, marker::PhantomData};
+use std::{
+    future::Future,
+    marker::PhantomData,
+    pin::pin,
+    task::{Context, Waker},
+};
 
 const PERMITS: usize = 2;
 
@@ -23,6 +28,8 @@ pub(crate) trait Permits: 'static {
     /// The error says whether it is closed.
     fn try_acquire(&'static self) -> Result<Self::Permit, bool>;
     fn forget(permit: Self::Permit);
+    /// Takes one off, and lets go of it.
+    fn release_one(permit: &mut Self::Permit);
     /// Whether they could be added.
     fn add(&'static self) -> bool;
     fn take_away(&'static self) -> usize;
@@ -47,6 +54,9 @@ impl Permits for Semaphore {
     }
     fn forget(permit: Self::Permit) {
         permit.forget();
+    }
+    fn release_one(permit: &mut Self::Permit) {
+        drop(permit.split(1).expect("one of more"));
     }
     fn add(&'static self) -> bool {
         self.add_permits(1);
@@ -82,6 +92,9 @@ impl Permits for BoundedSemaphore {
     fn forget(permit: Self::Permit) {
         permit.forget();
     }
+    fn release_one(permit: &mut Self::Permit) {
+        drop(permit.split(1).expect("one of more"));
+    }
     fn add(&'static self) -> bool {
         self.release(1).is_ok()
     }
@@ -113,6 +126,9 @@ impl Permits for tokio::sync::Semaphore {
     fn forget(permit: Self::Permit) {
         permit.forget();
     }
+    fn release_one(permit: &mut Self::Permit) {
+        drop(permit.split(1).expect("one of more"));
+    }
     fn add(&'static self) -> bool {
         self.add_permits(1);
         true
@@ -133,6 +149,8 @@ pub(crate) enum Act {
     Acquire(usize),
     TryAcquire,
     Release,
+    /// Lets go of one permit of more.
+    ReleaseOne,
     Forget,
     Add,
     TakeAway,
@@ -148,8 +166,8 @@ impl<P: Permits> Spec for Of<P> {
     type Act = Act;
     type Model = Reference<P>;
     const STARTS: &'static [Act] = &[Act::Acquire(1), Act::Acquire(2), Act::TryAcquire];
-    const USES: &'static [Act] = &[Act::Release, Act::Forget];
-    const RARE: &'static [Act] = if P::IS_BOUNDED { &[] } else { &[Act::TryAcquire] };
+    const USES: &'static [Act] = &[Act::Release, Act::Forget, Act::ReleaseOne];
+    const RARE: &'static [Act] = if P::IS_BOUNDED { &[Act::ReleaseOne] } else { &[Act::TryAcquire, Act::ReleaseOne] };
     const OPS: &'static [Act] = P::OPS;
     const IS_OURS: bool = P::IS_OURS;
     const DEPTH: usize = if P::IS_OURS { 6 } else { 5 };
@@ -177,7 +195,11 @@ impl<P: Permits> Spec for Of<P> {
         })
     }
 
-    fn apply(_: &'static P, act: Act, held: P::Permit) -> (Outcome, Next<Self>) {
+    fn apply(_: &'static P, act: Act, mut held: P::Permit) -> (Outcome, Next<Self>) {
+        if act == Act::ReleaseOne {
+            P::release_one(&mut held);
+            return (DONE, Next::Held(held));
+        }
         if act == Act::Forget {
             P::forget(held);
         }
@@ -198,6 +220,10 @@ impl<P: Permits> Spec for Of<P> {
     fn seen(world: &'static P) -> Vec<i64> {
         let (available, is_closed) = world.seen();
         vec![i64::try_from(available).expect("few"), i64::from(is_closed)]
+    }
+
+    fn probe(world: &'static P) {
+        let _ = pin!(world.acquire(1)).poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 
@@ -231,9 +257,13 @@ impl<P: Permits> Model for Reference<P> {
         Self { free: PERMITS, forgotten: 0, held, is_closed: false, line: Line::new(), peer: PhantomData }
     }
 
-    fn allows(&self, act: Act, _: Option<Id>) -> bool {
-        // More than a few say nothing new.
-        act != Act::Add || self.free < 3
+    fn allows(&self, act: Act, id: Option<Id>) -> bool {
+        match act {
+            // More than a few say nothing new.
+            Act::Add => self.free < 3,
+            Act::ReleaseOne => id.is_some_and(|id| self.held[id] > 1),
+            _ => true,
+        }
     }
 
     fn is_idle(&self, act: Act) -> bool {
@@ -280,6 +310,11 @@ impl<P: Permits> Model for Reference<P> {
     }
 
     fn apply(&mut self, id: Id, act: Act) -> (Outcome, Then) {
+        if act == Act::ReleaseOne {
+            self.held[id] -= 1;
+            self.give(1);
+            return (DONE, Then::Held);
+        }
         let permits = std::mem::take(&mut self.held[id]);
         match act {
             Act::Forget => self.forgotten += permits,

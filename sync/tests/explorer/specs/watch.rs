@@ -9,6 +9,10 @@ use std::{cell::RefCell, rc::Rc};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Act {
     Subscribe,
+    /// Subscribes, and waits for news: in one future, for what comes amid its first poll.
+    SubscribeAndChange,
+    /// A clone instead of the receiver: it has seen as much.
+    Clone,
     /// Takes over the receiver of a `Changed` that was dropped.
     Find,
     /// Waits until there is no receiver.
@@ -53,14 +57,15 @@ macro_rules! spec {
             type Held = $($path)::+::Receiver<Value>;
             type Act = Act;
             type Model = Reference<$is_ours>;
-            const STARTS: &'static [Act] = &[Act::Subscribe, Act::Find, Act::WaitClosed];
+            const STARTS: &'static [Act] = &[Act::Subscribe, Act::Find, Act::WaitClosed, Act::SubscribeAndChange];
             const USES: &'static [Act] = if $is_ours {
-                &[Act::Leave, Act::Changed, Act::Look, Act::WaitFor]
+                &[Act::Leave, Act::Changed, Act::Look, Act::WaitFor, Act::Clone]
             } else {
-                &[Act::Leave, Act::Changed, Act::Look]
+                &[Act::Leave, Act::Changed, Act::Look, Act::Clone]
             };
             const OPS: &'static [Act] = &[Act::Send, Act::Replace, Act::DropSender];
-            const RARE: &'static [Act] = &[Act::Replace];
+            const AMID: &'static [Act] = &[Act::Send];
+            const RARE: &'static [Act] = &[Act::Replace, Act::SubscribeAndChange, Act::Clone];
             const WAKES_EXACTLY: bool = $is_ours;
             const IS_OURS: bool = $is_ours;
             const IDLE: u8 = 1;
@@ -84,6 +89,12 @@ macro_rules! spec {
                     let Some(sender) = sender else { return (GONE, None) };
                     if act == Act::Subscribe {
                         return (DONE, Some(sender.subscribe()));
+                    }
+                    if act == Act::SubscribeAndChange {
+                        let mut receiver = Losing(world, Some(sender.subscribe()));
+                        drop(sender);
+                        let changed = receiver.1.as_mut().expect("not lost").changed().await;
+                        return (changed.map_or(CLOSED, |()| DONE), receiver.1.take());
                     }
                     sender.closed().await;
                     (DONE, None)
@@ -110,6 +121,7 @@ macro_rules! spec {
                         let number = receiver.borrow_and_update().0;
                         (Outcome("value", number), Next::Held(receiver))
                     }
+                    Act::Clone => (DONE, Next::Held(receiver.clone())),
                     _ => (DONE, Next::Gone),
                 }
             }
@@ -193,6 +205,10 @@ impl<const IS_OURS: bool> Reference<IS_OURS> {
         }
     }
 
+    fn subscribe(&mut self, id: Id) {
+        self.receivers[id].get_or_insert(Seen { version: self.version, looked: -1 });
+    }
+
     fn poll_receiver(&mut self, id: Id, act: Act) -> Option<Outcome> {
         let (version, value, is_open) = (self.version, self.value, self.is_open());
         let seen = self.receivers[id].as_mut().expect("a receiver is there");
@@ -237,7 +253,9 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
         match act {
             Act::Find => self.lost.is_some(),
             Act::DropSender => self.has_sender && self.closers.is_empty(),
-            Act::Subscribe | Act::WaitClosed | Act::Send | Act::Replace => self.has_sender,
+            Act::Subscribe | Act::SubscribeAndChange | Act::WaitClosed | Act::Send | Act::Replace => {
+                self.has_sender
+            }
             _ => true,
         }
     }
@@ -248,13 +266,17 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
                 None => return (Some(GONE), Then::Gone),
                 found => self.receivers[id] = found,
             },
-            Act::Changed | Act::WaitFor => {
+            Act::SubscribeAndChange if is_first && !self.has_sender => return (Some(GONE), Then::Gone),
+            Act::Changed | Act::WaitFor | Act::SubscribeAndChange => {
+                if is_first && act == Act::SubscribeAndChange {
+                    self.subscribe(id);
+                }
                 let outcome = self.poll_receiver(id, act);
                 return (outcome, if outcome.is_some() { Then::Held } else { Then::Gone });
             }
             _ if is_first && !self.has_sender => return (Some(GONE), Then::Gone),
             Act::Subscribe => {
-                self.receivers[id] = Some(Seen { version: self.version, looked: -1 });
+                self.subscribe(id);
             }
             _ => {
                 if is_first {
@@ -282,9 +304,10 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
                 .is_some_and(|seen| if seen.looked < 0 { has_news(seen) } else { waits_for(seen) })
     }
 
-    fn cancel(&mut self, id: Id, act: Act, _: bool) {
+    fn cancel(&mut self, id: Id, act: Act, was_polled: bool) {
         self.closers.retain(|(closer, _)| *closer != id);
-        if matches!(act, Act::Changed | Act::WaitFor) {
+        let has_receiver = act == Act::SubscribeAndChange && was_polled;
+        if has_receiver || matches!(act, Act::Changed | Act::WaitFor) {
             self.lost = self.receivers[id].take().map(|seen| Seen { looked: -1, ..seen });
             self.desert();
         }
@@ -296,6 +319,7 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
         seen.looked = -1;
         match act {
             Act::Changed | Act::WaitFor => (DONE, Then::Future),
+            Act::Clone => (DONE, Then::Held),
             Act::Look => {
                 seen.version = version;
                 (Outcome("value", self.value), Then::Held)
@@ -306,6 +330,14 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
                 (DONE, Then::Gone)
             }
         }
+    }
+
+    /// It has subscribed when it clones its waker.
+    fn amid(&mut self, act: Act, id: Id, op: Act) -> Outcome {
+        if act == Act::SubscribeAndChange {
+            self.subscribe(id);
+        }
+        self.op(op)
     }
 
     fn op(&mut self, act: Act) -> Outcome {

@@ -175,7 +175,7 @@ impl<S: Spec> Run<S> {
             }
             Action::StartAmidRelease(id, act, other) => {
                 self.create(id, act);
-                self.poll_amid_release(id, other);
+                self.poll_amid_release(id, act, other);
             }
             Action::StartAmidOp(id, act, op) => {
                 self.create(id, act);
@@ -267,7 +267,7 @@ impl<S: Spec> Run<S> {
     }
 
     /// Whoever clones a waker has looked already, and has not queued yet: what comes in between must count as before.
-    fn poll_amid_release(&mut self, id: Id, other: Id) {
+    fn poll_amid_release(&mut self, id: Id, act: S::Act, other: Id) {
         let world = self.world();
         let slot = mem::replace(&mut self.slots[other], Slot::Empty);
         let Slot::Held(held) = slot else { panic!("nothing is held") };
@@ -282,6 +282,7 @@ impl<S: Spec> Run<S> {
         if wakers::nothing_came_amid() {
             self.slots[other] = held.take().map_or(Slot::Empty, Slot::Held);
         } else {
+            self.model.begin(id, act);
             self.model.apply(other, S::USES[0]);
         }
         self.compare(id, polled);
@@ -294,7 +295,8 @@ impl<S: Spec> Run<S> {
         wakers::amid_next_clone(Box::new(move || into.set(Some(S::op(world, op)))));
         let polled = self.poll_really(id);
         if !wakers::nothing_came_amid() {
-            let expected = self.model.amid(act, id, op);
+            self.model.begin(id, act);
+            let expected = self.model.op(op);
             assert_eq!(result.get(), Some(expected), "{op:?} amid: right what the contract says");
         }
         self.compare(id, polled);

@@ -125,10 +125,10 @@ pub(crate) trait Model {
     fn op(&mut self, act: Self::Act) -> Outcome {
         unreachable!("{act:?} is no operation")
     }
-    /// An operation (one of `AMID`) while the waker of a future is cloned in its first poll, which is not counted yet.
-    fn amid(&mut self, act: Self::Act, id: Id, op: Self::Act) -> Outcome {
-        let _ = (act, id);
-        self.op(op)
+    /// The first poll of the future at `id` has come to the clone of its waker: what it has done until then. Only if
+    /// something else comes in there; `poll` is called afterwards in any case.
+    fn begin(&mut self, id: Id, act: Self::Act) {
+        let _ = (id, act);
     }
     fn seen(&self) -> Vec<i64>;
     /// What lets everybody finish who waits; asked again when all is quiet and somebody still waits.

@@ -17,6 +17,7 @@ pub(crate) enum Order {
 }
 
 /// An item that is counted while it lives, and whose drop looks at the primitive.
+#[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) number: i64,
     alive: Rc<Cell<i64>>,

@@ -233,7 +233,8 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
         let end = if act == Act::Recv { &mut self.receiver } else { &mut self.sender };
         if is_first {
             // Made while it was at home, and polled when it is not.
-            if *end != End::Home || act == Act::Recv && self.is_done && !IS_OURS {
+            let is_there = [End::Home, End::With(id)].contains(end);
+            if !is_there || act == Act::Recv && self.is_done && !IS_OURS {
                 return (Some(GONE), Then::Gone);
             }
             *end = End::With(id);
@@ -262,13 +263,15 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
         }
     }
 
-    /// The end that is polled cannot be used.
-    fn amid(&mut self, act: Act, _: Id, op: Act) -> Outcome {
-        if (act == Act::Recv) == (op == Act::Send) { self.op(op) } else { GONE }
+    fn begin(&mut self, id: Id, act: Act) {
+        *(if act == Act::Recv { &mut self.receiver } else { &mut self.sender }) = End::With(id);
     }
 
     fn op(&mut self, act: Act) -> Outcome {
         match act {
+            // Amid the first poll of the future that has this end.
+            Act::Send if self.sender != End::Home => GONE,
+            Act::Close if self.receiver != End::Home => GONE,
             Act::Send => {
                 self.sender = End::Gone;
                 self.made += 1;

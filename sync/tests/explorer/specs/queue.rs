@@ -108,7 +108,8 @@ impl<O: Ordered> Spec for Of<O> {
     type Act = Act;
     type Model = Reference<O>;
     const STARTS: &'static [Act] = &[Act::Put, Act::Get, Act::Join];
-    const OPS: &'static [Act] = &[Act::TryPut, Act::TryGet, Act::TaskDone, Act::TaskDoneTooOften, Act::Close, Act::CloseNow];
+    const OPS: &'static [Act] =
+        &[Act::TryPut, Act::TryGet, Act::TaskDone, Act::TaskDoneTooOften, Act::Close, Act::CloseNow];
     const AMID: &'static [Act] = &[Act::TryGet, Act::Close];
     const RARE: &'static [Act] = match O::ORDER {
         Order::Fifo => &[Act::TaskDoneTooOften],

@@ -167,7 +167,8 @@ impl<P: Permits> Spec for Of<P> {
     type Model = Reference<P>;
     const STARTS: &'static [Act] = &[Act::Acquire(1), Act::Acquire(2), Act::TryAcquire];
     const USES: &'static [Act] = &[Act::Release, Act::Forget, Act::ReleaseOne];
-    const RARE: &'static [Act] = if P::IS_BOUNDED { &[Act::ReleaseOne] } else { &[Act::TryAcquire, Act::ReleaseOne] };
+    const RARE: &'static [Act] =
+        if P::IS_BOUNDED { &[Act::ReleaseOne] } else { &[Act::TryAcquire, Act::ReleaseOne] };
     const OPS: &'static [Act] = P::OPS;
     const IS_OURS: bool = P::IS_OURS;
     const DEPTH: usize = if P::IS_OURS { 6 } else { 5 };

@@ -332,12 +332,10 @@ impl<const IS_OURS: bool> Model for Reference<IS_OURS> {
         }
     }
 
-    /// It has subscribed when it clones its waker.
-    fn amid(&mut self, act: Act, id: Id, op: Act) -> Outcome {
+    fn begin(&mut self, id: Id, act: Act) {
         if act == Act::SubscribeAndChange {
             self.subscribe(id);
         }
-        self.op(op)
     }
 
     fn op(&mut self, act: Act) -> Outcome {

@@ -16,6 +16,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    sync::LazyLock,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -203,7 +204,8 @@ fn a_guard_that_another_task_took_along_comes_back() {
 #[test]
 fn a_guard_that_another_thread_took_along_is_reported_and_comes_back() {
     let (executor, reports) = reporting();
-    let lock: &'static shared::Lock<i32> = Box::leak(Box::new(shared::Lock::new(0)));
+    static LOCK: LazyLock<shared::Lock<i32>> = LazyLock::new(|| shared::Lock::new(0));
+    let lock = &*LOCK;
     let (go, wait) = std::sync::mpsc::channel();
     executor.block_on(async {
         let mut guard = lock.acquire().await;

@@ -84,10 +84,9 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: it is a waker's data.
-    unsafe { wake_by_ref(data) };
-    // SAFETY: as above, and the waker is used up.
-    unsafe { drop_waker(data) };
+    // SAFETY: it is a waker's data, and the waker is used up: also if its hook panics.
+    let waker = unsafe { Waker::new(data, &VTABLE) };
+    waker.wake_by_ref();
 }
 
 unsafe fn wake_by_ref(data: *const ()) {

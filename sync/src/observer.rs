@@ -155,14 +155,14 @@ pub(crate) fn observer() -> Option<&'static dyn Observer> {
 }
 
 /// Units of budget that one call to the observer pays for: a call for each operation would cost more than the
-/// operation. So a task may do this many more than its budget before it gives way.
+/// operation. So a task may do this many more than its budget before it gives way. A power of two, to be told by a mask.
 const INSTALMENT: u8 = 32;
 
 /// Pays for an operation that did not have to wait, the `count`-th of its primitive; `false`: the task has done so much in
 /// this poll that it should give way. It has been woken to go on.
 #[inline]
 pub(crate) fn pay(count: u8, cx: &Context<'_>) -> bool {
-    !count.is_multiple_of(INSTALMENT) || pay_instalment(cx)
+    count & (INSTALMENT - 1) != 0 || pay_instalment(cx)
 }
 
 #[cold]

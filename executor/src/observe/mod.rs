@@ -2,7 +2,8 @@
 //!
 //! [`Watch`] is the observer that a process installs once; it keeps nothing. What is known of the waits of a runtime's
 //! tasks lies in that runtime's [`Observed`], in plain cells, and is touched on its own thread only. A wait costs a
-//! record here, a lock with waiters an entry; a runtime in which nobody waits does nothing here at all.
+//! record here, a lock with waiters an entry; a runtime in which nobody waits does nothing here at all. The ticket of a
+//! record has its task's key, and a grant wakes that: so a wait keeps no waker.
 //!
 //! ```text
 //! begin ──> record ──granted──> record, granted ──end──> (nothing)

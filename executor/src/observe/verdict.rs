@@ -4,7 +4,7 @@
 //!
 //! A task that waits for a lock which it holds itself may be all right: the guard may be in a branch of a `join!` that
 //! sleeps, in an executor inside the task, or with somebody else by now. It is hopeless if nobody could ever poll the
-//! task again. That is proved by counting: every clone of its waker is the one of a wait in our books, every wait in
+//! task again. That is proved by counting: no clone of its waker is out (the waits in our books keep none), every wait in
 //! our books is for something that its own key holds, no waiter of a timer, a socket, a handle or a group has its key,
 //! it is not scheduled, and no mail has come that could change that. Then whatever the task's future contains stands
 //! still for good, the guard with it. That the guard is in there, and the same task still its holder, is the other half:
@@ -19,8 +19,8 @@
 //!
 //! # Grants that nobody takes
 //!
-//! Whoever is granted something is woken, so polled by the end of the next batch. If its future has not taken notice by
-//! then, and the task is not about to be polled again either, it is a *futurelock* (Oxide's RFD 609): the future is
+//! Whoever is granted something is woken, so polled by the end of the next batch; and mostly takes notice then. So a look
+//! at the grants waits until nobody is ready, or there are many. If a future has not taken notice by then, and the task is not about to be polled again either, it is a *futurelock* (Oxide's RFD 609): the future is
 //! alive but no longer polled, and what it was granted serves nobody. An executor inside the task may yet come to it,
 //! hence this is a report and changes nothing.
 

@@ -9,6 +9,8 @@ use crate::{
     park::Park,
     random,
     registry::{self, RuntimeId},
+    schedule::Arranger,
+    settle::Settlers,
     task::{
         self, TaskId,
         blocks::Blocks,
@@ -57,12 +59,16 @@ pub(crate) struct Core {
     extensions: Vec<Box<dyn Any>>,
     park: Rc<dyn Park>,
     observed: Observed,
+    settlers: Settlers,
+    arranger: Option<Arranger>,
 }
 
 /// [`Core::attention`]: leave `block_on`.
 const STOP: u8 = 1;
 /// [`Core::attention`]: there are waits to look after.
 const OBSERVE: u8 = 2;
+/// [`Core::attention`]: somebody arranges each batch. It lasts.
+const ARRANGE: u8 = 4;
 
 /// What a core is made from.
 pub(crate) struct Parts {
@@ -73,6 +79,7 @@ pub(crate) struct Parts {
     pub(crate) seed: u64,
     pub(crate) blocking_threads: usize,
     pub(crate) on_report: OnReport,
+    pub(crate) arranger: Option<Arranger>,
 }
 
 impl Core {
@@ -98,7 +105,7 @@ impl Core {
             next_task_id: Cell::new(1),
             alive: Cell::new(0),
             alive_daemons: Cell::new(0),
-            attention: Cell::new(0),
+            attention: Cell::new(if parts.arranger.is_some() { ARRANGE } else { 0 }),
             closing: Cell::new(false),
             timers: parts.timers,
             blocking: OnceCell::new(),
@@ -106,6 +113,8 @@ impl Core {
             extensions: parts.extensions,
             park: parts.park,
             observed: Observed::new(id, parts.on_report),
+            settlers: Settlers::default(),
+            arranger: parts.arranger,
         }
     }
 
@@ -144,13 +153,19 @@ impl Core {
         &self.observed
     }
 
+    /// Who waits until nobody else is ready.
+    #[inline]
+    pub(crate) fn settlers(&self) -> &Settlers {
+        &self.settlers
+    }
+
     pub(crate) fn park(&self) -> &dyn Park {
         &*self.park
     }
 
-    /// The blocking pool, made when first asked for.
-    pub(crate) fn blocking(&self) -> &Pool {
-        self.blocking.get_or_init(|| Pool::new(self.blocking_threads))
+    /// The blocking pool, made when first asked for; `None` if the runtime is to do without.
+    pub(crate) fn blocking(&self) -> Option<&Pool> {
+        (self.blocking_threads > 0).then(|| self.blocking.get_or_init(|| Pool::new(self.blocking_threads)))
     }
 
     /// The blocking pool, if anybody has asked for it.
@@ -352,7 +367,8 @@ impl Core {
         }
     }
 
-    /// Between two batches: whether `Handle::stop` was called, which asking resets. Looks after the waits as well.
+    /// Between two batches: whether `Handle::stop` was called, which asking resets. Looks after the waits as well, and
+    /// has the next batch arranged.
     #[inline]
     pub(crate) fn take_stop(&self) -> bool {
         self.attention.get() != 0 && self.attend()
@@ -360,9 +376,12 @@ impl Core {
 
     #[cold]
     fn attend(&self) -> bool {
-        let attention = self.attention.replace(0);
+        let attention = self.attention.replace(self.attention.get() & ARRANGE);
         if attention & OBSERVE != 0 {
             observe::look_after(self);
+        }
+        if let Some(arranger) = &self.arranger {
+            arranger.arrange(self);
         }
         attention & STOP != 0
     }

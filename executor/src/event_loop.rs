@@ -164,12 +164,25 @@ impl<'a> EventLoop<'a> {
                 return;
             }
         }
+        if !core.settlers().is_empty() {
+            return self.settle();
+        }
         if timers.clock().is_paused() {
             self.idle_in_virtual_time();
         } else {
             self.sleep(timers.until_next());
         }
         self.asked();
+    }
+
+    /// Somebody waits for the moment in which nothing else can happen: it is this one, if the outside agrees.
+    #[cold]
+    fn settle(&mut self) {
+        self.park(Some(Duration::ZERO));
+        self.asked();
+        if self.core.ready().is_empty() {
+            self.core.settlers().wake_all();
+        }
     }
 
     /// Virtual time passes only here: when nothing real could still happen first, or when told to.

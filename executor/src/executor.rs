@@ -8,6 +8,7 @@ use crate::{
     observe::{self, OnReport, Report},
     park::{Park, ThreadPark},
     random,
+    schedule::{Arranger, Schedule},
     time::{Clock, Timers},
 };
 use std::{any::Any, cell::Cell, fmt, pin::pin, rc::Rc, time::Duration};
@@ -58,6 +59,7 @@ pub struct Builder {
     seed: Option<u64>,
     blocking_threads: usize,
     on_report: OnReport,
+    schedule: Option<Box<dyn Schedule>>,
 }
 
 impl Builder {
@@ -127,6 +129,18 @@ impl Builder {
         self
     }
 
+    /// No threads: [`spawn_blocking`](crate::spawn_blocking) panics. For runs that must be the same every time.
+    pub fn without_threads(mut self) -> Self {
+        self.blocking_threads = 0;
+        self
+    }
+
+    /// Who arranges the tasks of each turn; first in, first out unless said otherwise.
+    pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.schedule = Some(Box::new(schedule));
+        self
+    }
+
     /// Makes the executor, for this thread.
     ///
     /// # Panics
@@ -140,6 +154,7 @@ impl Builder {
             seed: self.seed.unwrap_or_else(random::arbitrary_seed),
             blocking_threads: self.blocking_threads,
             on_report: self.on_report,
+            arranger: self.schedule.map(Arranger::new),
         };
         observe::install();
         Executor { core: Rc::new(Core::new(parts)), on_exit: self.on_exit, blocking_limit: Cell::new(None) }
@@ -184,6 +199,7 @@ impl Executor {
             seed: None,
             blocking_threads: DEFAULT_BLOCKING_THREADS,
             on_report: None,
+            schedule: None,
         }
     }
 

@@ -20,6 +20,8 @@ mod park;
 mod primitives;
 mod random;
 mod registry;
+mod schedule;
+mod settle;
 pub mod task;
 pub mod time;
 
@@ -32,4 +34,6 @@ pub use observe::Report;
 pub use park::{Park, ThreadPark};
 pub use random::random_u64;
 pub use registry::RuntimeId;
+pub use schedule::{Batch, Schedule};
+pub use settle::{Settle, settle};
 pub use task::{JoinHandle, spawn, waker::Waiter};

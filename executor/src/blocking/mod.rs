@@ -53,12 +53,17 @@ use std::{
 /// ```
 ///
 /// # Panics
-/// If no runtime runs on this thread. If the system gives no thread and there is none, or a million jobs are
+/// If no runtime runs on this thread, or one that was built without threads, as simulations are. If the system gives no thread and there is none, or a million jobs are
 /// queued, then it is the task that panics: the handle says why.
 #[track_caller]
 pub fn spawn_blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let spawned_at = Location::caller();
-    let pool = current::expect("spawn_blocking", |core| core.blocking().clone());
+    let Some(pool) = current::expect("spawn_blocking", |core| core.blocking().cloned()) else {
+        panic!(
+            "this runtime has no threads, so `spawn_blocking` has nowhere to run its job: a simulation is one thread, \
+             or it could not be replayed. Call the function itself, or give the simulation a stand-in"
+        )
+    };
     spawn_on(&pool, f, spawned_at)
 }
 

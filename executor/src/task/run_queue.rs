@@ -81,7 +81,7 @@ impl Queued {
     }
 
     #[inline]
-    fn task(&self) -> TaskRef {
+    pub(crate) fn task(&self) -> TaskRef {
         self.0
     }
 

@@ -40,10 +40,11 @@
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
-//! | tests | [`macro@test`], [`time::pause`] |
+//! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | what hangs, and why | [`task::waits`], [`Report`], [`Builder::on_report`] |
 
 mod runtime;
+pub mod testing;
 
 pub use self::runtime::{Builder, Runtime, run};
 pub use runtime_executor::{

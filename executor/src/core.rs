@@ -5,6 +5,7 @@ mod groups;
 use crate::{
     blocking::Pool,
     inbox::{Call, Remote},
+    inspect::Counters,
     observe::{self, Observed, OnReport},
     park::Park,
     random,
@@ -61,6 +62,7 @@ pub(crate) struct Core {
     observed: Observed,
     settlers: Settlers,
     arranger: Option<Arranger>,
+    counters: Counters,
 }
 
 /// [`Core::attention`]: leave `block_on`.
@@ -115,6 +117,7 @@ impl Core {
             observed: Observed::new(id, parts.on_report),
             settlers: Settlers::default(),
             arranger: parts.arranger,
+            counters: Counters::default(),
         }
     }
 
@@ -159,6 +162,12 @@ impl Core {
         &self.settlers
     }
 
+    /// What is counted for `inspect::stats`.
+    #[inline]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     pub(crate) fn park(&self) -> &dyn Park {
         &*self.park
     }
@@ -177,6 +186,12 @@ impl Core {
     #[inline]
     pub(crate) fn extension<T: Any>(&self) -> Option<&T> {
         self.extensions.iter().find_map(|extension| extension.downcast_ref())
+    }
+
+    /// Begins the next stride of polls.
+    #[inline]
+    pub(crate) fn begin_stride(&self) {
+        self.counters.polls.begin_stride();
     }
 
     // Waking.
@@ -331,6 +346,11 @@ impl Core {
         self.alive.get()
     }
 
+    /// Tasks spawned so far.
+    pub(crate) fn spawned(&self) -> u64 {
+        self.next_task_id.get() - 1
+    }
+
     /// All tasks alive.
     pub(crate) fn alive_with_daemons(&self) -> usize {
         self.alive.get() + self.alive_daemons.get()
@@ -341,6 +361,7 @@ impl Core {
     /// Acts on what other threads have left. The doorbell has been reset.
     pub(crate) fn read_mail(&self, wakes: &mut Vec<u32>) {
         let calls = self.remote.take(wakes);
+        self.counters.remote_wakes.add(wakes.len() as u64);
         for slot in wakes.drain(..) {
             self.remote.acknowledge(slot);
             self.wake_occupant(self.slots.occupant(slot));

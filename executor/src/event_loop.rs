@@ -11,31 +11,32 @@
 //! timers fire, at least every 60 polls, and after a millisecond of run time at the next 15th poll. With no source
 //! armed and no timer set there is no system call at all, and the clock is not read.
 
-use crate::{core::Core, observe, task::waker, time::Instant};
+use crate::{core::Core, inspect, observe, task::waker};
 use std::{
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-/// Polls between two looks at the clock: a look costs about two cheap polls.
-const STRIDE: u32 = 15;
 /// Strides between two questions to the outside: at 100 ns a poll a question (half a microsecond) costs less than
 /// a tenth.
 const MAX_STRIDES: u32 = 4;
-/// Run time between two questions: the granularity of timers.
-const MAX_BUSY: Duration = Duration::from_millis(1);
+/// Run time between two questions, in nanoseconds: the granularity of timers.
+const MAX_BUSY: u64 = 1_000_000;
+/// Questions without a look at the clock after which it is read only to be known: dumps say since when a task waits.
+/// A look per 960 polls costs a few thousandths of the cheapest poll.
+const UNREAD: u8 = 16;
 
 /// One `block_on`: drives the tasks of `core` until the root future is done.
 pub(crate) struct EventLoop<'a> {
     core: &'a Core,
     wakes: Vec<u32>,
-    /// Polls left of this stride.
-    stride: u32,
     /// Strides since the outside was asked.
     strides: u32,
     /// When the first of them ended.
-    busy_since: Option<Instant>,
+    busy_since: Option<u64>,
+    /// Questions since the clock was read.
+    unread: u8,
 }
 
 impl Drop for EventLoop<'_> {
@@ -49,7 +50,8 @@ impl Drop for EventLoop<'_> {
 
 impl<'a> EventLoop<'a> {
     pub(crate) fn new(core: &'a Core) -> Self {
-        Self { core, wakes: Vec::new(), stride: STRIDE, strides: 0, busy_since: None }
+        core.begin_stride();
+        Self { core, wakes: Vec::new(), strides: 0, busy_since: None, unread: 0 }
     }
 
     /// Runs until `root` is ready; `None` if the runtime was stopped first.
@@ -97,18 +99,20 @@ impl<'a> EventLoop<'a> {
                 }
                 continue;
             };
+            if inspect::IS_KEPT {
+                core.counters().turns.add(1);
+            }
             while let Some(queued) = core.ready().pop() {
                 let is_last = queued.is_for(last);
                 if queued.is_for(core.root()) {
-                    queued.unqueue();
+                    queued.unqueue(core);
                     if let Poll::Ready(output) = poll_root() {
                         return Some(output);
                     }
                 } else {
                     queued.run(core);
                 }
-                self.stride -= 1;
-                if self.stride == 0 {
+                if core.counters().polls.count_down() {
                     self.consider_asking();
                 }
                 if is_last {
@@ -122,16 +126,16 @@ impl<'a> EventLoop<'a> {
     #[cold]
     fn consider_asking(&mut self) {
         let core = self.core;
-        self.stride = STRIDE;
+        core.begin_stride();
         self.strides += 1;
         let armed = core.park().waiters() > 0;
         if self.strides < MAX_STRIDES {
             if !armed && core.timers().is_empty() {
                 return;
             }
-            let now = Instant::now();
+            let now = core.timers().read_clock();
             let since = *self.busy_since.get_or_insert(now);
-            if now.duration_since(since) < MAX_BUSY {
+            if now - since < MAX_BUSY {
                 return;
             }
         }
@@ -143,7 +147,7 @@ impl<'a> EventLoop<'a> {
 
     /// The outside was asked just now: reads the mail and fires the timers that its answer made due.
     fn asked(&mut self) {
-        self.stride = STRIDE;
+        self.core.begin_stride();
         self.strides = 0;
         self.busy_since = None;
         if self.core.remote().doorbell().take() {
@@ -151,6 +155,12 @@ impl<'a> EventLoop<'a> {
         }
         if !self.core.timers().is_empty() {
             self.core.timers().turn();
+        } else if inspect::IS_KEPT {
+            self.unread += 1;
+            if self.unread == UNREAD {
+                self.unread = 0;
+                self.core.timers().read_clock();
+            }
         }
     }
 
@@ -206,7 +216,11 @@ impl<'a> EventLoop<'a> {
             self.core.read_mail(&mut self.wakes);
             return;
         }
+        self.core.remote().pulse().note_sleep();
         self.park(timeout);
+        if inspect::IS_KEPT {
+            self.core.timers().read_clock();
+        }
         if doorbell.end_park() {
             self.core.read_mail(&mut self.wakes);
         }

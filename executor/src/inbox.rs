@@ -12,6 +12,7 @@
 //! I2. The doorbell is reset before the inbox is emptied: mail pushed after that rings again.
 
 use crate::{
+    inspect::Pulse,
     primitives::{AtomicBool, AtomicI32, AtomicU8, Mutex, Ordering, lock},
     task::{TaskId, slots::Out},
 };
@@ -145,6 +146,7 @@ pub(crate) fn chunk_len(chunk: usize) -> usize {
 /// The side of a runtime that any thread may touch.
 pub(crate) struct Remote {
     doorbell: Doorbell,
+    pulse: Pulse,
     inbox: Mutex<Inbox>,
     /// Made at the first foreign touch: a program of one thread pays nothing.
     slots: [OnceLock<Box<[ForeignSlot]>>; CHUNKS],
@@ -155,6 +157,7 @@ impl Remote {
         let inbox = Inbox { epoch: 0, wakes: Vec::new(), calls: Vec::new(), unparker: None };
         Self {
             doorbell: Doorbell::new(),
+            pulse: Pulse::default(),
             inbox: Mutex::new(inbox),
             slots: [const { OnceLock::new() }; CHUNKS],
         }
@@ -164,10 +167,17 @@ impl Remote {
         &self.doorbell
     }
 
+    /// The loop's sign of life.
+    #[inline]
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// Begins to serve the runtime numbered `epoch`.
     pub(crate) fn open(&self, epoch: u64, unparker: Waker) {
         let mut inbox = lock(&self.inbox);
         inbox.epoch = epoch;
+        self.pulse.reset();
         let before = inbox.unparker.replace(Arc::new(unparker));
         drop(inbox);
         drop(before);

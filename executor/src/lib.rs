@@ -15,6 +15,7 @@ mod executor;
 pub mod future;
 mod handle;
 mod inbox;
+pub mod inspect;
 mod observe;
 mod park;
 mod primitives;

@@ -1,7 +1,8 @@
 //! The seam between the executor and whatever it sleeps on: a reactor, a plain thread, a simulator.
 
+use crate::task::waker::Waiter;
 use std::{
-    io,
+    fmt, io,
     sync::Arc,
     task::{Wake, Waker},
     thread::Thread,
@@ -41,6 +42,17 @@ pub trait Park {
     /// How many waiters an outside event could still wake. While it is zero the loop asks the outside only
     /// when it has nothing else to do, and virtual time may run.
     fn waiters(&self) -> usize;
+
+    /// How many sources of events (descriptors, mostly) it knows, waited for or not. For statistics.
+    fn sources(&self) -> usize {
+        0
+    }
+
+    /// Calls `visit` with each waiter and a few words on what it waits for, such as `source 3 to be readable`, so that
+    /// a dump can say it. Called rarely; `visit` does nothing but note it, and may be called under a borrow.
+    fn visit_waiters(&self, visit: &mut dyn FnMut(&Waiter, &dyn fmt::Display)) {
+        let _ = visit;
+    }
 }
 
 /// Sleeps on the thread itself: for an executor without I/O.

@@ -138,7 +138,7 @@ impl Reactor {
         if self.runtime.replace(runtime) != runtime {
             elsewhere::publish(runtime, &self.registry);
         }
-        let token = self.table.borrow_mut().insert();
+        let token = self.table.borrow_mut().insert(fd.as_raw_fd());
         let token = token.ok_or_else(|| io::Error::other("the reactor has no slot left"))?;
         let interest = READ_INTEREST | Interest::WRITABLE;
         let registered = self.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest);
@@ -250,6 +250,14 @@ impl Park for Reactor {
     #[inline]
     fn waiters(&self) -> usize {
         self.table.borrow().waiting()
+    }
+
+    fn sources(&self) -> usize {
+        self.registered()
+    }
+
+    fn visit_waiters(&self, visit: &mut dyn FnMut(&Waiter, &dyn fmt::Display)) {
+        self.table.borrow().visit_waiters(visit);
     }
 }
 

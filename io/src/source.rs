@@ -7,7 +7,7 @@
 use mio::{Token, event::Event};
 use runtime_executor::Waiter;
 use slab::Slab;
-use std::num::NonZeroU32;
+use std::{fmt, num::NonZeroU32, os::fd::RawFd};
 
 /// What a waiter waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,12 +122,16 @@ impl WaiterId {
 struct Source {
     generation: NonZeroU32,
     readiness: Readiness,
+    /// The descriptor, for dumps: its low 24 bits, for which there is room. All ones if it has more.
+    number: [u8; 3],
     reader: Option<Waiter>,
     reader_id: WaiterId,
     writer: Option<Waiter>,
     writer_id: WaiterId,
     crowd: Option<Box<Crowd>>,
 }
+
+const _: () = assert!(size_of::<Source>() <= 64, "a source outgrew its cache line");
 
 #[derive(Default)]
 struct Crowd {
@@ -212,6 +216,26 @@ impl Source {
     }
 }
 
+/// What a waiter waits for, in words.
+struct Awaited {
+    number: [u8; 3],
+    direction: Direction,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c] = self.number;
+        match u32::from_le_bytes([a, b, c, 0]) {
+            0xFF_FFFF => f.write_str("a descriptor")?,
+            number => write!(f, "descriptor {number}")?,
+        }
+        f.write_str(match self.direction {
+            Direction::Read => " to be readable",
+            Direction::Write => " to be writable",
+        })
+    }
+}
+
 /// How an operation stands with its direction of a source.
 #[derive(Debug)]
 pub(crate) enum Standing {
@@ -252,17 +276,23 @@ fn find(sources: &mut Slab<Source>, token: Token) -> Option<&mut Source> {
 }
 
 impl Table {
-    /// Adds a source; `None` if the slots are used up.
-    pub(crate) fn insert(&mut self) -> Option<Token> {
+    /// Adds a source for a descriptor; `None` if the slots are used up.
+    pub(crate) fn insert(&mut self, number: RawFd) -> Option<Token> {
         if self.sources.len() >= INDEX_MASK {
             return None;
         }
         self.last_generation = self.last_generation.wrapping_add(1) & GENERATION_MASK;
         let generation = NonZeroU32::new(self.last_generation).unwrap_or(NonZeroU32::MIN);
         self.last_generation = generation.get();
+        let number = if let Ok([number @ .., 0]) = u32::try_from(number).map(u32::to_le_bytes) {
+            number
+        } else {
+            [u8::MAX; 3]
+        };
         let index = self.sources.insert(Source {
             generation,
             readiness: Readiness::NONE,
+            number,
             reader: None,
             reader_id: WaiterId::NONE,
             writer: None,
@@ -288,6 +318,21 @@ impl Table {
     /// How many sources there are.
     pub(crate) fn len(&self) -> usize {
         self.sources.len()
+    }
+
+    /// Calls `visit` with everybody who waits, and for what.
+    pub(crate) fn visit_waiters(&self, visit: &mut dyn FnMut(&Waiter, &dyn fmt::Display)) {
+        for (_, source) in &self.sources {
+            let mut visit = |waiter, direction| visit(waiter, &Awaited { number: source.number, direction });
+            if let Some(reader) = &source.reader {
+                visit(reader, Direction::Read);
+            }
+            if let Some(writer) = &source.writer {
+                visit(writer, Direction::Write);
+            }
+            let seats = source.crowd.iter().flat_map(|crowd| &crowd.seats);
+            seats.for_each(|seat| visit(&seat.waiter, seat.direction));
+        }
     }
 
     /// How many waiters an event could wake.

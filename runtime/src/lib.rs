@@ -41,6 +41,7 @@
 //! | sockets | [`net`], [`io`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
+//! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
 //! | what hangs, and why | [`task::waits`], [`Report`], [`Builder::on_report`] |
 
 mod runtime;
@@ -48,8 +49,8 @@ pub mod testing;
 
 pub use self::runtime::{Builder, Runtime, run};
 pub use runtime_executor::{
-    Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, join, join_all, random_u64,
-    spawn, spawn_blocking, task, time,
+    Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all,
+    random_u64, spawn, spawn_blocking, task, time,
 };
 pub use runtime_io::{io, net};
 #[cfg(feature = "macros")]

@@ -30,6 +30,9 @@ use std::{
     task::Wake,
 };
 
+/// The file in which a task begins to wait for its job, as waits have it on record.
+pub(crate) const WAITS_IN: &str = file!();
+
 /// Runs `f` on a thread of the blocking pool, from now on, whether or not the handle is awaited.
 ///
 /// For code that waits without `async`, or computes for long: a file, a database driver, a checksum. Threads are

@@ -97,6 +97,14 @@ pub(crate) enum Reason {
     NoThread(io::Error),
 }
 
+/// What a pool has to do, and with what.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Load {
+    pub(crate) queued: usize,
+    pub(crate) running: usize,
+    pub(crate) threads: usize,
+}
+
 struct Shared {
     config: Config,
     state: Mutex<State>,
@@ -177,6 +185,12 @@ impl Pool {
         let outstanding = state.outstanding();
         state.watched |= outstanding > 0;
         outstanding
+    }
+
+    /// For statistics; unlike [`outstanding`](Pool::outstanding) it has nobody told of anything.
+    pub(crate) fn load(&self) -> Load {
+        let state = lock(&self.shared.state);
+        Load { queued: state.queue.len(), running: state.running, threads: state.threads.len() }
     }
 
     /// Closes the pool: refuses new jobs, drops those that are queued, and waits for those that run, at most for

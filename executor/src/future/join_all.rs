@@ -122,7 +122,7 @@ impl<F: Future> JoinAll<F> {
                 core.slots().move_in(spare, occupant);
                 spare
             }
-            None => core.slots().insert(occupant),
+            None => core.slots().insert(occupant, None),
         });
         *key = Some(own);
         core.refill_budget();

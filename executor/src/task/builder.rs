@@ -2,7 +2,7 @@
 
 use super::{
     handle::JoinHandle,
-    raw::{self, Beginning},
+    raw::{self, Beginning, TaskRef},
 };
 use crate::{core::Core, current};
 use std::panic::Location;
@@ -51,11 +51,12 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let beginning = Beginning { id: core.next_task_id(), name, daemon, spawned_at };
+    let parent = core.running().map(TaskRef::key);
+    let beginning = Beginning { id: core.next_task_id(), name, daemon, spawned_at, parent };
     let (queued, joined) = raw::create(core.blocks(), core.slots(), beginning, future);
     core.task_began(daemon);
     if core.is_closing() {
-        queued.unqueue().cancel_now(core);
+        queued.unqueue(core).cancel_now(core);
     } else {
         core.push(queued);
     }

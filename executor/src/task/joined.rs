@@ -117,6 +117,7 @@ impl Root {
             name: Some("main".into()),
             daemon: true,
             spawned_at: Location::caller(),
+            parent: None,
         };
         let (queued, joined) = create::<Pending<()>>(blocks, slots, beginning, pending());
         drop(queued);

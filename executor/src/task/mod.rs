@@ -12,6 +12,7 @@ pub(crate) mod raw;
 pub(crate) mod run_queue;
 pub(crate) mod slots;
 mod state;
+mod view;
 pub(crate) mod waker;
 mod yield_now;
 
@@ -20,7 +21,10 @@ pub use error::JoinError;
 pub use handle::{CancelHandle, JoinHandle};
 pub use yield_now::{YieldNow, yield_now};
 
-pub use crate::observe::{WaitHolder, WaitInfo, waits};
+pub use crate::{
+    inspect::{TaskState, TaskStatus, WaitsFor, list},
+    observe::{WaitHolder, WaitInfo, waits},
+};
 
 use crate::{core::Core, current};
 use std::{fmt, panic::Location};
@@ -40,6 +44,9 @@ use std::{fmt, panic::Location};
 pub struct TaskId(pub(crate) u64);
 
 impl TaskId {
+    /// The future of `block_on`.
+    pub const MAIN: Self = Self(0);
+
     /// The number.
     pub fn get(self) -> u64 {
         self.0

@@ -15,34 +15,36 @@
 //!     output. Never both.
 //! T5. A reference into the body exists only inside `poll`, `drop_future`, or while callbacks read the output;
 //!     RUNNING is set then, and nothing else touches the body while RUNNING is set.
+//! T6. In a run queue, the `link` of a task is null (`RunQueue::push` sees to that) or came from a ticket by `set_next`,
+//!     which is behind it in the queue. Of any other task it is a number, or out of date, and nobody follows it.
 
 #![expect(unsafe_code, reason = "the future and its output share one hand-made block")]
 
 use super::{
     TaskId,
     blocks::{self, Blocks},
-    error::{JoinError, Label, discard, drop_quietly},
+    error::{JoinError, discard, drop_quietly},
     joined::Joined,
     run_queue::Queued,
     slots::{Key, Occupant, Slots},
     state::State,
     waker::{self, Waiter},
 };
-use crate::{core::Core, current, observe};
+use crate::{core::Core, current, inspect, observe};
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::Pin,
-    ptr::NonNull,
+    ptr::{self, NonNull},
     task::{Context, Poll},
 };
 
 /// What few tasks need.
 #[derive(Default)]
 pub(super) struct Details {
-    name: Option<String>,
+    pub(super) name: Option<String>,
     pub(super) callbacks: Vec<Callback>,
 }
 
@@ -52,11 +54,11 @@ pub(super) type Callback = Box<dyn FnOnce(&dyn Any)>;
 pub(super) struct Header {
     pub(super) vtable: &'static VTable,
     key: Key,
-    spawned_at: &'static Location<'static>,
+    pub(super) spawned_at: &'static Location<'static>,
     pub(super) joiner: Cell<Option<Waiter>>,
     pub(super) details: Cell<Option<Box<Details>>>,
-    /// The next in the run queue; only with QUEUED.
-    next: Cell<Option<Queued>>,
+    /// The next in the run queue, or, without QUEUED, when the task was polled last (T6).
+    pub(super) link: Cell<*const ()>,
     /// The low 56 bits of the number, which no program lives to exhaust.
     id: [u8; 7],
     state: Cell<State>,
@@ -207,6 +209,8 @@ pub(super) struct Beginning {
     pub(super) name: Option<String>,
     pub(super) daemon: bool,
     pub(super) spawned_at: &'static Location<'static>,
+    /// The task that spawns it.
+    pub(super) parent: Option<Key>,
 }
 
 /// Makes a task that lives in a slot, with one ticket for its first turn and one handle.
@@ -222,17 +226,17 @@ where
     F::Output: 'static,
 {
     let task = TaskRef(blocks::allocate(blocks, TaskCell::<F>::SIZE).cast());
-    let Beginning { id, name, daemon, spawned_at } = beginning;
+    let Beginning { id, name, daemon, spawned_at, parent } = beginning;
     let details = name.map(|name| Box::new(Details { name: Some(name), callbacks: Vec::new() }));
     let daemon = if daemon { State::DAEMON } else { 0 };
     let [id @ .., _] = id.0.to_le_bytes();
     let header = Header {
         vtable: TaskCell::<F>::VTABLE,
-        key: slots.insert(Occupant::Task(task)),
+        key: slots.insert(Occupant::Task(task), parent),
         spawned_at,
         joiner: Cell::new(None),
         details: Cell::new(details),
-        next: Cell::new(None),
+        link: Cell::new(ptr::null()),
         id,
         state: Cell::new(State(State::FUTURE | State::QUEUED | State::HANDLE | daemon)),
     };
@@ -296,33 +300,34 @@ impl TaskRef {
         self.header().key
     }
 
+    /// It becomes the last of a run queue.
+    #[inline]
+    pub(super) fn set_last(self) {
+        self.header().link.set(ptr::null());
+    }
+
     /// Links `next` behind this one in the run queue.
     #[inline]
     pub(super) fn set_next(self, next: Queued) {
-        let before = self.header().next.replace(Some(next));
-        debug_assert!(before.is_none(), "only the last of a queue gets a successor");
-        std::mem::forget(before);
+        let before = self.header().link.replace(next.into_task().to_pointer());
+        debug_assert!(before.is_null(), "only the last of a queue gets a successor");
     }
 
-    /// Unlinks and gives the one behind.
+    /// Gives the one behind. To be called once, when it leaves a run queue.
     #[inline]
     pub(super) fn take_next(self) -> Option<Queued> {
-        self.header().next.take()
+        let next = self.header().link.get();
+        // SAFETY: not being null it is from a ticket that was in the queue, so its task lives (T3, T6).
+        (!next.is_null()).then(|| Queued::new(unsafe { Self::from_pointer(next) }))
     }
 
-    /// Name, number and spawn site.
-    #[cold]
-    pub(crate) fn label(self) -> Label {
-        let header = self.header();
-        let details = header.details.take();
-        let name = details.as_ref().and_then(|details| details.name.clone());
-        header.details.set(details);
-        Label { id: self.id(), name, spawned_at: header.spawned_at }
-    }
-
-    /// Whether it will be polled.
-    pub(crate) fn is_queued(self) -> bool {
-        self.has(State::QUEUED)
+    /// The end of a ticket that is in no queue; the task is polled now, or not at all.
+    #[inline]
+    pub(super) fn end_ticket(self, now: u64) {
+        self.clear(State::QUEUED);
+        if inspect::IS_KEPT {
+            self.header().link.set(ptr::without_provenance(now as usize));
+        }
     }
 
     /// A wake: the ticket to put into the run queue, unless one is there already.

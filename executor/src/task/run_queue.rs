@@ -15,6 +15,7 @@ pub(crate) struct RunQueue {
 impl RunQueue {
     #[inline]
     pub(crate) fn push(&self, queued: Queued) {
+        queued.task().set_last();
         match self.last.replace(Some(queued.task())) {
             Some(last) => last.set_next(queued),
             None => self.first.set(Some(queued)),
@@ -62,8 +63,7 @@ impl Queued {
     /// Takes the turn that the ticket is for.
     #[inline]
     pub(crate) fn run(self, core: &Core) {
-        let task = ManuallyDrop::new(self).0;
-        task.clear(State::QUEUED);
+        let task = self.unqueue(core);
         // It may have ended since: woken during its last poll, by another thread or by itself.
         if task.has(State::FUTURE) {
             task.turn(core);
@@ -72,17 +72,23 @@ impl Queued {
         }
     }
 
-    /// Gives the place up without a turn: the task itself, which its slot keeps alive.
+    /// Gives the place up, for a turn or none: the task itself, which its slot keeps alive.
     #[inline]
-    pub(crate) fn unqueue(self) -> TaskRef {
-        let task = ManuallyDrop::new(self).0;
-        task.clear(State::QUEUED);
+    pub(crate) fn unqueue(self, core: &Core) -> TaskRef {
+        let task = self.into_task();
+        task.end_ticket(core.timers().last_reading());
         task
     }
 
     #[inline]
     pub(crate) fn task(&self) -> TaskRef {
         self.0
+    }
+
+    /// Links it into a queue.
+    #[inline]
+    pub(super) fn into_task(self) -> TaskRef {
+        ManuallyDrop::new(self).0
     }
 
     /// Whether it is this task's.
@@ -94,7 +100,7 @@ impl Queued {
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        self.0.clear(State::QUEUED);
+        self.0.end_ticket(0);
         self.0.release();
     }
 }

@@ -9,6 +9,7 @@
 use super::raw::TaskRef;
 use crate::{
     inbox::{CHUNKS, chunk_len, chunk_of},
+    inspect,
     registry::INDEX_BITS,
 };
 use std::{
@@ -137,7 +138,11 @@ struct Slot {
     clones: Cell<i32>,
     /// The same for every [`Waiter`](super::waker::Waiter) that keeps the key without a waker.
     waiters: Cell<i32>,
+    /// The low bits of the key of the task that spawned the one in here: its slot; or [`NONE`].
+    parent: Cell<u32>,
 }
+
+const _: () = assert!(size_of::<Slot>() <= 24, "a task's slot grew");
 
 /// Who might wake a slot: what is out of its key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -178,12 +183,12 @@ impl Slots {
         self.chunks[chunk].get().map(|slots| &slots[offset])
     }
 
-    /// Moves `occupant` in; its wakers carry the key.
+    /// Moves `occupant` in; its wakers carry the key. `parent` is the key of the task that spawned it.
     ///
     /// # Panics
     /// If 16.7 million tasks and children live already.
     #[inline(always)] // the occupant is known where it is called, so packing it costs nothing
-    pub(crate) fn insert(&self, occupant: Occupant) -> Key {
+    pub(crate) fn insert(&self, occupant: Occupant, parent: Option<Key>) -> Key {
         if self.vacant.get() == NONE {
             self.grow();
         }
@@ -197,6 +202,9 @@ impl Slots {
             _ => (slot.generation.get() + 1) & !1 & GENERATION_MASK,
         };
         slot.generation.set(generation);
+        if inspect::IS_KEPT {
+            slot.parent.set(parent.map_or(NONE, |parent| parent.0 as u32));
+        }
         Key::new(self.runtime, generation, number)
     }
 
@@ -215,6 +223,7 @@ impl Slots {
             generation: Cell::new(0),
             clones: Cell::new(0),
             waiters: Cell::new(0),
+            parent: Cell::new(NONE),
         };
         self.chunks[chunk].get_or_init(|| (0..chunk_len(chunk)).map(|_| vacant()).collect());
         self.vacant.set(number);
@@ -286,6 +295,17 @@ impl Slots {
     /// Every slot with something out, and what was counted on this thread.
     pub(crate) fn counted(&self) -> impl Iterator<Item = (u32, Out)> + '_ {
         (0..self.used.get()).map(|slot| (slot, self.out(slot))).filter(|(_, out)| *out != Out::default())
+    }
+
+    /// The task that spawned `task`, if it is alive.
+    pub(crate) fn parent(&self, task: TaskRef) -> Option<TaskRef> {
+        let parent = Key(self.get(task.key().slot())?.parent.get().into());
+        let parent = self.get(parent.slot())?;
+        match parent.occupant.get().unpack() {
+            // Whoever moved in after the parent is younger than its children.
+            Occupant::Task(parent) if parent.id() < task.id() => Some(parent),
+            _ => None,
+        }
     }
 
     /// Every task alive now, in no order of meaning.

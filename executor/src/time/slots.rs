@@ -271,6 +271,11 @@ impl Slots {
         min
     }
 
+    /// All places, also those that are free.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
     /// All waiters, for the caller to drop.
     pub(super) fn into_waiters(self) -> Vec<Waiter> {
         self.entries.into_iter().filter_map(|entry| entry.waiter).collect()

@@ -14,7 +14,10 @@ use super::{
     AutoAdvance, Clock, Instant,
     wheel::{FIRE_LIMIT, FOREVER, Key, Look, Wheel, When},
 };
-use crate::task::waker::Waiter;
+use crate::{
+    inspect::{self, Lag},
+    task::waker::Waiter,
+};
 
 /// Turns without an idle moment after which an [`advance`](super::advance) takes its next step all the same. A task
 /// that spins on `yield_now` until the time has come would otherwise wait for itself.
@@ -24,6 +27,10 @@ pub(crate) struct Timers {
     clock: Clock,
     /// What the wheel calls 0.
     origin: StdInstant,
+    /// The latest reading of the clock, by whomever.
+    last_reading: Cell<u64>,
+    /// How late each turn was for the earliest of the timers that it fired.
+    lag: Lag,
     wheel: RefCell<Wheel>,
     /// Room for the waiters of one turn, kept from turn to turn.
     firing: Cell<Vec<Waiter>>,
@@ -45,6 +52,8 @@ impl Timers {
         Self {
             origin: clock.now().into_std(),
             clock,
+            last_reading: Cell::new(0),
+            lag: Lag::default(),
             wheel: RefCell::new(Wheel::new()),
             firing: Cell::default(),
             orders: RefCell::default(),
@@ -66,18 +75,53 @@ impl Timers {
         self.wheel.borrow().live() == 0 && self.orders.borrow().is_empty()
     }
 
+    /// Reads the clock, for whoever asks for the [`last_reading`](Self::last_reading) until the next one.
+    pub(crate) fn read_clock(&self) -> u64 {
+        let now = self.reading();
+        self.last_reading.set(now);
+        now
+    }
+
+    /// The clock, as the loop last read it: in nanoseconds since the runtime was made.
+    #[inline]
+    pub(crate) fn last_reading(&self) -> u64 {
+        self.last_reading.get()
+    }
+
+    /// How late turns were for their timers.
+    pub(crate) fn lag(&self) -> &Lag {
+        &self.lag
+    }
+
+    /// How many timers will fire.
+    pub(crate) fn live(&self) -> usize {
+        self.wheel.borrow().live()
+    }
+
+    /// Whoever waits for a timer that has not fired, and when that will be, unless it is never.
+    pub(crate) fn for_each_waiter(&self, mut f: impl FnMut(&Waiter, Option<Instant>)) {
+        self.wheel
+            .borrow()
+            .for_each_waiter(self.reading(), |waiter, at| f(waiter, at.map(|at| self.instant_at(at))));
+        let orders = self.orders.borrow();
+        orders.iter().for_each(|order| f(&order.waiter, Some(self.instant_at(order.target))));
+    }
+
     /// Reads the clock once, gives timers registered since the last turn their deadlines, and wakes the owners of up
     /// to 1,024 due ones. Gives how many fired.
     pub(crate) fn turn(&self) -> usize {
         self.lose_patience();
-        let now = self.reading();
+        let now = self.read_clock();
         let mut waiters = self.firing.take();
         let mut fired = 0;
         let mut wheel = self.wheel.borrow_mut();
         wheel.advance_to(now);
         while fired < FIRE_LIMIT
-            && let Some((_, waiter)) = wheel.pop_due()
+            && let Some((key, waiter)) = wheel.pop_due()
         {
+            if inspect::IS_KEPT && fired == 0 {
+                self.lag.note(now - wheel.deadline(key).unwrap_or(now));
+            }
             waiters.extend(waiter);
             fired += 1;
         }

@@ -164,6 +164,20 @@ impl Wheel {
         self.slots.find(key).is_some_and(|entry| entry.place == Place::Fired)
     }
 
+    /// Calls `f` with whoever waits for a timer that has not fired, and when that is, as if [`settle`](Self::settle)
+    /// came next with the reading `now`; `None` for never.
+    pub(crate) fn for_each_waiter(&self, now: u64, mut f: impl FnMut(&Waiter, Option<u64>)) {
+        for entry in self.slots.entries() {
+            if let Some(waiter) = &entry.waiter
+                && matches!(entry.place, Place::Linked | Place::Due | Place::Never)
+            {
+                let is_fresh = entry.place == Place::Linked && entry.list == FRESH;
+                let at = if is_fresh { now + entry.at } else { entry.at };
+                f(waiter, (entry.place != Place::Never).then_some(at));
+            }
+        }
+    }
+
     /// Notes the reading and gives the fresh timers their deadlines.
     pub(crate) fn settle(&mut self, now: u64) {
         self.now = self.now.max(now);

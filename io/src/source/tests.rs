@@ -35,9 +35,9 @@ fn a_source_is_one_cache_line() {
 fn an_event_for_a_source_that_is_gone_does_not_reach_the_next_in_its_slot() {
     let mut table = Table::default();
     let mut woken = Vec::new();
-    let gone = table.insert().unwrap();
+    let gone = table.insert(7).unwrap();
     table.remove(gone, &mut woken);
-    let next = table.insert().unwrap();
+    let next = table.insert(7).unwrap();
     assert_eq!(gone.0 & INDEX_MASK, next.0 & INDEX_MASK, "the slot is used again");
     let mut id = WaiterId::NONE;
     assert!(matches!(seat(&mut table, next, Direction::Read, &mut id, Waker::noop()), Standing::Waiting));
@@ -53,7 +53,7 @@ fn an_event_for_a_source_that_is_gone_does_not_reach_the_next_in_its_slot() {
 #[test]
 fn a_crowd_is_woken_in_its_order_and_direction() {
     let mut table = Table::default();
-    let token = table.insert().unwrap();
+    let token = table.insert(7).unwrap();
     let counters: Vec<Arc<Counter>> = (0..6).map(|_| Arc::default()).collect();
     let mut ids = [WaiterId::NONE; 6];
     for (index, counter) in counters.iter().enumerate() {
@@ -89,7 +89,7 @@ fn a_crowd_is_woken_in_its_order_and_direction() {
 #[test]
 fn an_event_nobody_waits_for_is_kept_until_it_is_taken() {
     let mut table = Table::default();
-    let token = table.insert().unwrap();
+    let token = table.insert(7).unwrap();
     let mut woken = Vec::new();
     table.deliver(token, BOTH.with(Readiness::PRIORITY), &mut woken);
     table.deliver(token, Readiness::WRITABLE, &mut woken);
@@ -107,7 +107,7 @@ fn an_event_nobody_waits_for_is_kept_until_it_is_taken() {
 #[test]
 fn a_hang_up_is_told_to_every_later_asker() {
     let mut table = Table::default();
-    let token = table.insert().unwrap();
+    let token = table.insert(7).unwrap();
     table.deliver(token, BOTH.with(Readiness::HUNG_UP), &mut Vec::new());
     for direction in [Direction::Read, Direction::Write] {
         assert!(table.take_event(token, direction).unwrap().intersects(Readiness::HUNG_UP));
@@ -117,7 +117,7 @@ fn a_hang_up_is_told_to_every_later_asker() {
 #[test]
 fn polling_again_moves_the_wake_to_the_last_waker() {
     let mut table = Table::default();
-    let token = table.insert().unwrap();
+    let token = table.insert(7).unwrap();
     let (first, second) = (Arc::<Counter>::default(), Arc::<Counter>::default());
     for counter in [&first, &second] {
         let mut id = WaiterId::shared();

@@ -1,0 +1,38 @@
+//! What goes on inside a runtime: which tasks there are and what each waits for, and how busy the loop is.
+//!
+//! | to see | use |
+//! |---|---|
+//! | the tasks as a tree, for people | [`dump`], which has a `Display` |
+//! | the tasks as a list, for programs | [`task::list`](crate::task::list) |
+//! | how busy the loop is, and how late | [`stats`] |
+//!
+//! All of it is there in release builds, without a feature. What it costs while nobody asks are a dozen instructions per
+//! spawn and three per poll; the rest is found out when it is asked for, from the places that know: the books of
+//! coordination, the timer wheel, the handles, the reactor.
+//!
+//! ```
+//! use runtime_executor::{Executor, inspect, spawn, task, time::{Clock, sleep}};
+//! use std::time::Duration;
+//!
+//! Executor::builder().clock(Clock::paused()).build().block_on(async {
+//!     spawn(sleep(Duration::from_secs(60))).detach();
+//!     sleep(Duration::from_secs(2)).await;
+//!     let text = inspect::dump().to_string();
+//!     assert!(text.contains("for a timer, due in 58s"), "{text}");
+//! });
+//! ```
+
+mod counters;
+mod dump;
+mod stats;
+mod status;
+mod survey;
+
+pub use dump::{Dump, dump};
+pub use stats::{Histogram, Stats, stats};
+pub use status::{TaskState, TaskStatus, WaitsFor, list};
+
+pub(crate) use counters::{Counters, Lag, Pulse};
+
+/// Whether the books that only people read are kept. `--cfg runtime_bare` compiles them out, to measure what they cost.
+pub(crate) const IS_KEPT: bool = !cfg!(runtime_bare);

@@ -122,6 +122,7 @@ fn a_list_is_in_order_of_spawning_and_says_who_runs_who_is_ready_and_since_when_
 #[test]
 fn a_task_may_wait_for_several_things_and_the_futures_of_a_join_all_are_its_own() {
     paused().block_on(async {
+        sleep(SECOND).await;
         let many = spawn(async {
             let naps = (1..=10).map(|seconds| sleep(seconds * SECOND));
             join_all(naps).await;

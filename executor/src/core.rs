@@ -47,6 +47,10 @@ pub(crate) struct Core {
     running: Cell<Option<TaskRef>>,
     /// The child that this task polls now.
     running_child: Cell<Option<(TaskRef, Key)>>,
+    /// What is being polled now should not be dropped yet; see `group/limit.rs`.
+    is_held: Cell<bool>,
+    /// What is being polled now will be dropped after this poll.
+    is_doomed: Cell<bool>,
     random: Cell<u64>,
     next_task_id: Cell<u64>,
     alive: Cell<usize>,
@@ -103,6 +107,8 @@ impl Core {
             budget_per_poll: parts.budget,
             running: Cell::new(None),
             running_child: Cell::new(None),
+            is_held: Cell::new(false),
+            is_doomed: Cell::new(false),
             random: Cell::new(parts.seed),
             next_task_id: Cell::new(1),
             alive: Cell::new(0),

@@ -13,6 +13,7 @@ pub mod current;
 mod event_loop;
 mod executor;
 pub mod future;
+mod group;
 mod handle;
 mod inbox;
 pub mod inspect;

@@ -37,6 +37,7 @@
 //! |---|---|
 //! | starting a program | [`macro@main`], [`run`], [`Runtime`] |
 //! | tasks | [`spawn`], [`join_all`], [`join!`], [`task`] |
+//! | tasks that belong together | [`task::TaskGroup`], [`task::CancelScope`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |

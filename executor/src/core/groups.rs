@@ -95,4 +95,24 @@ impl Core {
     pub(crate) fn has_woken(&self, group: u32) -> bool {
         !self.groups.borrow()[group as usize].woken.is_empty()
     }
+
+    /// Asks the limits around what is being polled now not to drop it yet: it ends of itself, soon, with something to
+    /// say.
+    pub(crate) fn hold(&self) {
+        self.is_held.set(true);
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held.get()
+    }
+
+    /// Whether a limit around what is being polled now is over.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.is_doomed.get()
+    }
+
+    pub(crate) fn set_limits(&self, is_held: bool, is_doomed: bool) {
+        self.is_held.set(is_held);
+        self.is_doomed.set(is_doomed);
+    }
 }

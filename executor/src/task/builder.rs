@@ -4,7 +4,11 @@ use super::{
     handle::JoinHandle,
     raw::{self, Beginning, TaskRef},
 };
-use crate::{core::Core, current};
+use crate::{
+    core::Core,
+    current,
+    group::{Outcome, TaskGroup},
+};
 use std::panic::Location;
 
 /// Starts a task: it runs beside its siblings on this thread, from the loop's next turn on.
@@ -51,11 +55,28 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    spawn_if(core, !core.is_closing(), future, name, daemon, spawned_at)
+}
+
+/// Makes a task that is cancelled already unless `is_welcome`.
+#[inline(always)]
+fn spawn_if<F>(
+    core: &Core,
+    is_welcome: bool,
+    future: F,
+    name: Option<String>,
+    daemon: bool,
+    spawned_at: &'static Location<'static>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     let parent = core.running().map(TaskRef::key);
     let beginning = Beginning { id: core.next_task_id(), name, daemon, spawned_at, parent };
     let (queued, joined) = raw::create(core.blocks(), core.slots(), beginning, future);
     core.task_began(daemon);
-    if core.is_closing() {
+    if !is_welcome {
         queued.unqueue(core).cancel_now(core);
     } else {
         core.push(queued);
@@ -123,6 +144,66 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        current::expect("spawn", |core| spawn_on(core, future, self.name, self.daemon, spawned_at))
+        current::expect("spawn", |core| self.spawn_on(core, spawned_at, future))
+    }
+
+    /// The same, in the runtime of this thread.
+    #[inline(always)]
+    pub(crate) fn spawn_on<F>(
+        self,
+        core: &Core,
+        spawned_at: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        spawn_on(core, future, self.name, self.daemon, spawned_at)
+    }
+
+    /// Starts it as a child of `group`, as [`TaskGroup::spawn`] does.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, task::{self, TaskGroup}};
+    /// Executor::builder().build().block_on(TaskGroup::<()>::run(async |group| {
+    ///     let child = task::Builder::new().name("reader").spawn_in(&group, async {});
+    ///     assert_eq!(child.name().as_deref(), Some("reader"));
+    ///     Ok(())
+    /// })).unwrap();
+    /// ```
+    ///
+    /// # Panics
+    /// As [`TaskGroup::spawn`].
+    #[track_caller]
+    pub fn spawn_in<E, F>(
+        self,
+        group: &TaskGroup<E>,
+        future: F,
+    ) -> JoinHandle<<F::Output as Outcome<E>>::Value>
+    where
+        E: 'static,
+        F: Future<Output: Outcome<E>> + 'static,
+    {
+        group.spawn_with(self, Location::caller(), future)
+    }
+
+    /// A handle of a task that was cancelled before it began; the future is dropped here.
+    #[cold]
+    pub(crate) fn spawn_refused<T, F>(
+        self,
+        core: &Core,
+        spawned_at: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<T>
+    where
+        T: 'static,
+        F: 'static,
+    {
+        let future = async move {
+            drop(future);
+            unreachable!("cancelled before its first poll")
+        };
+        spawn_if(core, false, future, self.name, self.daemon, spawned_at)
     }
 }

@@ -1,6 +1,6 @@
 //! The owner's view of a task.
 
-use super::{TaskId, error::JoinError, joined::Joined};
+use super::{TaskId, error::JoinError, joined::Joined, slots::Key};
 use crate::{
     current,
     inbox::Call,
@@ -37,6 +37,11 @@ pub struct JoinHandle<T: 'static> {
 impl<T: 'static> JoinHandle<T> {
     pub(super) fn new(joined: Joined<T>) -> Self {
         Self { joined }
+    }
+
+    #[inline]
+    pub(crate) fn key(&self) -> Key {
+        self.joined.task().key()
     }
 
     /// The task's number.

@@ -22,6 +22,7 @@ pub use handle::{CancelHandle, JoinHandle};
 pub use yield_now::{YieldNow, yield_now};
 
 pub use crate::{
+    group::{CancelScope, Cancelled, GroupError, Outcome, Refused, RunScope, StartError, Started, TaskGroup},
     inspect::{TaskState, TaskStatus, WaitsFor, list},
     observe::{WaitHolder, WaitInfo, waits},
 };
@@ -128,6 +129,27 @@ impl fmt::Display for TaskInfo {
 #[track_caller]
 pub fn current() -> TaskInfo {
     current::expect("task::current", |core| TaskInfo::of(core, core.running().unwrap_or(core.root())))
+}
+
+/// Which of several tasks to cancel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whom {
+    All,
+    /// Those that wait; who was woken already looks after itself at its turn.
+    NotWoken,
+}
+
+/// Cancels those of these tasks that live still. In their runtime.
+pub(crate) fn cancel_all(tasks: &[slots::Key], whom: Whom) {
+    current::with(|core| {
+        for key in tasks {
+            if let Some(slots::Occupant::Task(task)) = core.slots().find(*key)
+                && (whom == Whom::All || !task.is_queued())
+            {
+                task.cancel();
+            }
+        }
+    });
 }
 
 /// The label of the task that runs now; only from inside one.

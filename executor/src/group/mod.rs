@@ -1,0 +1,15 @@
+//! Tasks that belong together: groups, scopes and pools, which no child outlives unnoticed.
+
+mod cancel_scope;
+mod error;
+pub(crate) mod limit;
+mod member;
+mod run;
+mod start;
+mod task_group;
+
+pub use cancel_scope::{CancelScope, Cancelled, Run as RunScope};
+pub use error::{GroupError, Refused, StartError};
+pub use member::Outcome;
+pub use start::Started;
+pub use task_group::TaskGroup;

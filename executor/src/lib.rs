@@ -29,7 +29,7 @@ pub mod time;
 
 pub use blocking::spawn_blocking;
 pub use executor::{Builder, Executor, OnExit, Stopped};
-pub use future::join_all;
+pub use future::{join_all, race, try_join_all};
 pub use handle::{Handle, SharedJoinHandle};
 pub use inbox::RuntimeGone;
 pub use observe::Report;

@@ -23,6 +23,12 @@ impl<T> PinnedSlice<T> {
     }
 }
 
+impl<T> Default for PinnedSlice<T> {
+    fn default() -> Self {
+        Self(Box::default())
+    }
+}
+
 impl<T> FromIterator<T> for PinnedSlice<T> {
     fn from_iter<I: IntoIterator<Item = T>>(iter: I) -> Self {
         Self(iter.into_iter().collect())

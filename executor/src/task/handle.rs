@@ -168,6 +168,21 @@ impl<T: 'static> JoinHandle<T> {
         current::with(|core| core.is_home_of(key).then(|| core.waker_count(key.slot()))).flatten()
     }
 
+    /// Waits for the end, and leaves the output where it is.
+    pub(crate) fn poll_finished(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.joined.poll_finished(context)
+    }
+
+    /// Whoever waits for the end does so no more.
+    pub(crate) fn forget_waiter(&self) {
+        self.joined.forget_waiter();
+    }
+
+    /// Whether it has ended by a panic or was cancelled, and its output is still there.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.joined.has_failed()
+    }
+
     /// A handle for cancelling only, which any thread may use.
     pub fn cancel_handle(&self) -> CancelHandle {
         let task = self.joined.task();

@@ -18,7 +18,7 @@ use std::{
     future::{Pending, pending},
     marker::PhantomData,
     panic::{AssertUnwindSafe, Location, catch_unwind},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// The right to a task's output: what a `JoinHandle` holds. One per task.
@@ -45,9 +45,9 @@ impl<T: 'static> Joined<T> {
         !self.task.has(State::FUTURE)
     }
 
-    /// Takes the output, once.
-    #[track_caller]
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+    /// Waits for the end, and leaves the output where it is.
+    #[inline]
+    pub(super) fn poll_finished(&self, context: &mut Context<'_>) -> Poll<()> {
         let task = self.task;
         if task.has(State::FUTURE | State::RUNNING) {
             let joiner = &task.header().joiner;
@@ -60,6 +60,34 @@ impl<T: 'static> Joined<T> {
             }
             return Poll::Pending;
         }
+        Poll::Ready(())
+    }
+
+    /// Whoever waited does so no more.
+    pub(super) fn forget_waiter(&self) {
+        let waiter = self.task.header().joiner.take();
+        drop(waiter);
+    }
+
+    /// The output is there, and is a failure.
+    pub(super) fn has_failed(&self) -> bool {
+        let task = self.task;
+        if task.has(State::FUTURE | State::RUNNING) || !task.has(State::OUTPUT) {
+            return false;
+        }
+        // SAFETY: OUTPUT is set.
+        let output = unsafe { (task.header().vtable.output)(task) };
+        // SAFETY: only we could take it, and we are borrowed.
+        let output = unsafe { output.as_ref() };
+        output.downcast_ref::<Result<T, JoinError>>().is_some_and(Result::is_err)
+    }
+
+    /// Takes the output, once.
+    #[inline]
+    #[track_caller]
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        ready!(self.poll_finished(context));
+        let task = self.task;
         assert!(task.has(State::OUTPUT), "a JoinHandle was polled after it had given its output");
         // SAFETY: OUTPUT is set.
         let output = unsafe { (task.header().vtable.output)(task) };

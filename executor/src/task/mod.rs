@@ -22,6 +22,7 @@ pub use handle::{CancelHandle, JoinHandle};
 pub use yield_now::{YieldNow, yield_now};
 
 pub use crate::{
+    future::{AsCompleted, Shield, Until, Wait, as_completed, shield, wait},
     group::{CancelScope, Cancelled, GroupError, Outcome, Refused, RunScope, StartError, Started, TaskGroup},
     inspect::{TaskState, TaskStatus, WaitsFor, list},
     observe::{WaitHolder, WaitInfo, waits},

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 pub(crate) mod allocator;
+pub(crate) mod every_point;
 pub(crate) mod foreign;
 pub(crate) mod reports;
 

@@ -2,6 +2,22 @@
 
 use crate::{Builder, OnExit};
 
+#[cfg(feature = "macros")]
+pub use runtime_executor::future::select_start;
+#[cfg(feature = "macros")]
+pub use runtime_macros::select;
+
+/// No branch of a `select!` can become ready any more.
+#[cfg(feature = "macros")]
+#[cold]
+#[track_caller]
+pub fn select_has_no_else() -> ! {
+    panic!(
+        "every branch of this `select!` is disabled, by its guard or because its pattern did not match: add an \
+         `else => …` branch that says what to do then"
+    )
+}
+
 #[derive(Debug, Clone, Copy)]
 pub struct MainOptions {
     pub on_exit: OnExit,

@@ -37,6 +37,7 @@
 //! |---|---|
 //! | starting a program | [`macro@main`], [`run`], [`Runtime`] |
 //! | tasks | [`spawn`], [`join_all`], [`join!`], [`task`] |
+//! | the first, or the first failure, of several | [`select!`], [`race`], [`try_join_all`], [`try_join!`], [`task::wait`], [`task::as_completed`] |
 //! | tasks that belong together | [`task::TaskGroup`], [`task::CancelScope`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
@@ -46,12 +47,14 @@
 //! | what hangs, and why | [`task::waits`], [`Report`], [`Builder::on_report`] |
 
 mod runtime;
+#[cfg(feature = "macros")]
+mod select;
 pub mod testing;
 
 pub use self::runtime::{Builder, Runtime, run};
 pub use runtime_executor::{
-    Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all,
-    random_u64, spawn, spawn_blocking, task, time,
+    Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all, race,
+    random_u64, spawn, spawn_blocking, task, time, try_join, try_join_all,
 };
 pub use runtime_io::{io, net};
 #[cfg(feature = "macros")]

@@ -6,6 +6,7 @@ mod join;
 mod join_all;
 mod pinned;
 mod race;
+mod select;
 mod shield;
 mod wait;
 
@@ -13,5 +14,6 @@ pub use as_completed::{AsCompleted, as_completed};
 pub use join::MaybeDone;
 pub use join_all::{JoinAll, TryJoinAll, join_all, try_join_all};
 pub use race::{Race, race};
+pub use select::select_start;
 pub use shield::{Shield, shield};
 pub use wait::{Until, Wait, wait};

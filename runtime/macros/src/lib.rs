@@ -1,12 +1,12 @@
-//! `#[runtime::main]` and `#[runtime::test]`: an `async fn` as the entry of a program or of a test.
+//! `#[runtime::main]` and `#[runtime::test]`, an `async fn` as the entry of a program or of a test; and `select!`.
 //!
-//! Use them through the `runtime` crate, whose default feature `macros` re-exports both.
+//! Use them through the `runtime` crate, whose default feature `macros` re-exports them.
 //!
 //! The crate depends on nothing, because everybody who writes `#[runtime::main]` would have to compile what it
 //! depends on: a full Rust parser takes longer than the runtime. `parse` knows the few landmarks of a function
 //! signature, `options` what stands in the parentheses, `expand` puts the result together, `error` places
-//! messages under the tokens that caused them. What the expansion calls is `runtime::__private`, which belongs to
-//! these two macros alone.
+//! messages under the tokens that caused them; `select` is the third macro. What the expansions call is
+//! `runtime::__private`, which belongs to these macros alone.
 //!
 //! `proc_macro` types exist only inside a running compiler, so the tests are programs: see `runtime/tests/macros.rs`.
 
@@ -14,6 +14,7 @@ mod error;
 mod expand;
 mod options;
 mod parse;
+mod select;
 
 use std::fmt;
 
@@ -156,6 +157,13 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(Kind::Test, options, item)
+}
+
+/// What `runtime::select!` is made of: that passes the path to its crate, in parentheses, before the branches.
+#[doc(hidden)]
+#[proc_macro]
+pub fn select(input: TokenStream) -> TokenStream {
+    select::expand(input)
 }
 
 /// Which of the two attributes is at work.

@@ -1,0 +1,258 @@
+//! `select!`: the code of one, between the user's patterns, futures and handlers.
+//!
+//! ```text
+//! {
+//!     enum __SelectOutput<T0, T1> { B0(T0), B1(T1), Else }
+//!     let output = {
+//!         let is_enabled1: bool = GUARD1;                        // all guards before any future
+//!         match into_future(FUTURE0) { future0 =>                // temporaries live until the `;`
+//!         match if is_enabled1 { Some(into_future(FUTURE1)) } else { None } { future1 => {
+//!             let mut future0 = pin!(Some(future0));             // moved whole, so that it has one place
+//!             let mut future1 = pin!(future1);
+//!             poll_fn(|context| …).await
+//!         }}}
+//!     };                                                         // the futures end here
+//!     match { output } { B0(PATTERN0) => HANDLER0, B1(PATTERN1) => HANDLER1, Else => … }
+//! }
+//! ```
+//!
+//! Handlers stand in no closure and no loop of ours, so that `?`, `break`, `return` and `.await` mean what they mean
+//! outside. That is why a pattern is tried before, on a reference to the output.
+
+mod parse;
+
+use proc_macro::{Delimiter, Group, Span, TokenStream, TokenTree};
+
+use parse::{Branch, Select};
+
+/// `input`: the path to the `runtime` crate in parentheses, then what the user wrote.
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let mut input = input.into_iter();
+    let krate = match input.next() {
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => group.stream(),
+        _ => unreachable!("called by `runtime::select!` alone"),
+    };
+    let expansion = match Select::parse(input.collect()) {
+        Ok(select) => Expansion { krate, select }.block(),
+        Err(error) => error.into_tokens(),
+    };
+    braces(expansion)
+}
+
+struct Expansion {
+    krate: TokenStream,
+    select: Select,
+}
+
+impl Expansion {
+    fn block(&self) -> TokenStream {
+        let count = self.select.branches.len();
+        let list = |item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>().join(", ");
+        let types = list(&|number| format!("T{number}"));
+        let variants = list(&|number| format!("B{number}(T{number})"));
+        let mut block = ours(&format!("enum __SelectOutput<{types}> {{ {variants}, Else }} let output ="));
+        block.extend(braces(self.futures()));
+        block.extend(ours("; match { output }"));
+        block.extend(braces(self.arms()));
+        block
+    }
+
+    /// Guards, then futures, each in a `match` around the next, then the polling.
+    fn futures(&self) -> TokenStream {
+        let mut inside = TokenStream::new();
+        for (number, branch) in self.select.branches.iter().enumerate() {
+            let place =
+                if branch.guard.is_some() { "future{}" } else { "::core::option::Option::Some(future{})" };
+            let place = place.replace("{}", &number.to_string());
+            inside.extend(ours(&format!("let mut future{number} = ::core::pin::pin!({place});")));
+        }
+        inside.extend(ours("::core::future::poll_fn"));
+        inside.extend(parentheses([ours("|context|"), braces(self.poll())].into_iter().collect()));
+        inside.extend(ours(".await"));
+        for (number, branch) in self.select.branches.iter().enumerate().rev() {
+            let mut future = ours("::core::future::IntoFuture::into_future");
+            future.extend(parentheses(branch.future.clone()));
+            let mut level = ours("match");
+            if branch.guard.is_some() {
+                level.extend(ours(&format!("if is_enabled{number}")));
+                let mut some = ours("::core::option::Option::Some");
+                some.extend(parentheses(future));
+                level.extend(braces(some));
+                level.extend(ours("else { ::core::option::Option::None }"));
+            } else {
+                level.extend(future);
+            }
+            let mut arm = ours(&format!("future{number} =>"));
+            arm.extend(braces(inside));
+            level.extend(braces(arm));
+            inside = level;
+        }
+        let mut guards = TokenStream::new();
+        for (number, branch) in self.select.branches.iter().enumerate() {
+            if let Some(guard) = &branch.guard {
+                guards.extend(ours(&format!("let is_enabled{number}: bool =")));
+                guards.extend(guard.clone());
+                guards.extend(ours(";"));
+            }
+        }
+        guards.extend(inside);
+        guards
+    }
+
+    /// The body of the closure: each branch once, in an order that begins anywhere, or in that of the source.
+    fn poll(&self) -> TokenStream {
+        let branches = &self.select.branches;
+        let mut poll = ours("let mut is_pending = false;");
+        if self.select.is_biased || branches.len() == 1 {
+            for (number, branch) in branches.iter().enumerate() {
+                poll.extend(poll_branch(number, branch));
+            }
+        } else {
+            let count = branches.len();
+            poll.extend(ours("let mut branch ="));
+            poll.extend(self.krate.clone());
+            poll.extend(ours(&format!("::__private::select_start({count}u32); let mut left = {count}u32;")));
+            let mut turn = TokenStream::new();
+            for (number, branch) in branches.iter().enumerate() {
+                let is_last = number + 1 == count;
+                turn.extend(if is_last { ours("_ =>") } else { ours(&format!("{number}u32 =>")) });
+                turn.extend(braces(poll_branch(number, branch)));
+            }
+            let mut body = ours("match branch");
+            body.extend(braces(turn));
+            body.extend(ours(&format!(
+                "branch = if branch + 1 == {count}u32 {{ 0 }} else {{ branch + 1 }};
+                 left -= 1;
+                 if left == 0 {{ break; }}"
+            )));
+            poll.extend(ours("loop"));
+            poll.extend(braces(body));
+        }
+        poll.extend(ours(
+            "if is_pending { ::core::task::Poll::Pending } else { ::core::task::Poll::Ready(__SelectOutput::Else) }",
+        ));
+        poll
+    }
+
+    fn arms(&self) -> TokenStream {
+        let mut arms = TokenStream::new();
+        for (number, branch) in self.select.branches.iter().enumerate() {
+            arms.extend(ours(&format!("__SelectOutput::B{number}")));
+            arms.extend(parentheses(branch.pattern.iter().cloned().collect()));
+            arms.extend(ours("=>"));
+            arms.extend(branch.handler.clone());
+            arms.extend(ours(","));
+        }
+        arms.extend(ours("__SelectOutput::Else =>"));
+        if let Some(otherwise) = &self.select.otherwise {
+            arms.extend(otherwise.clone());
+        } else {
+            arms.extend(self.krate.clone());
+            arms.extend(ours("::__private::select_has_no_else()"));
+        }
+        arms.extend(ours(
+            ", #[allow(unreachable_patterns)] _ => ::core::unreachable!(\"it matched when it was tried\"),",
+        ));
+        arms
+    }
+}
+
+fn poll_branch(number: usize, branch: &Branch) -> TokenStream {
+    let mut ready = trial(&branch.pattern);
+    ready.extend(ours(&format!(
+        "if is_match {{ return ::core::task::Poll::Ready(__SelectOutput::B{number}(output)); }}
+         future{number}.set(::core::option::Option::None);"
+    )));
+    let mut arms = ours("::core::task::Poll::Ready(output) =>");
+    arms.extend(braces(ready));
+    arms.extend(ours("::core::task::Poll::Pending => is_pending = true,"));
+    let mut poll = ours("match ::core::future::Future::poll(future, context)");
+    poll.extend(braces(arms));
+    let mut enabled =
+        ours(&format!("if let ::core::option::Option::Some(future) = future{number}.as_mut().as_pin_mut()"));
+    enabled.extend(braces(poll));
+    enabled
+}
+
+/// Whether the output matches, found out without moving it.
+fn trial(pattern: &[TokenTree]) -> TokenStream {
+    if matches!(pattern, [TokenTree::Ident(word)] if word.to_string() == "_") {
+        return ours("let is_match = true;");
+    }
+    let (scrutinee, pattern) = if binds_nothing(pattern) {
+        ("output", pattern.iter().cloned().collect())
+    } else {
+        ("&output", by_reference(pattern.iter().cloned()))
+    };
+    let mut arms = pattern;
+    arms.extend(ours("=> true, _ => false,"));
+    let mut trial = ours(&format!(
+        "#[allow(unused, unreachable_patterns, non_snake_case, clippy::all, clippy::pedantic)] let is_match = match {scrutinee}"
+    ));
+    trial.extend(braces(arms));
+    trial.extend(ours(";"));
+    trial
+}
+
+/// No name in it could be a new one: constants and variants are written in capitals.
+fn binds_nothing(pattern: &[TokenTree]) -> bool {
+    pattern.iter().enumerate().all(|(at, token)| match token {
+        TokenTree::Ident(word) => {
+            let word = word.to_string();
+            let is_path =
+                matches!(pattern.get(at + 1), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+            is_path
+                || word == "_"
+                || word == "true"
+                || word == "false"
+                || word.starts_with(char::is_uppercase)
+        }
+        TokenTree::Group(group) => binds_nothing(&group.stream().into_iter().collect::<Vec<_>>()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => true,
+    })
+}
+
+/// The pattern for a reference to what it is for: without the words about how to bind, which have no place there.
+fn by_reference(pattern: impl Iterator<Item = TokenTree>) -> TokenStream {
+    pattern
+        .filter_map(|token| match token {
+            TokenTree::Ident(word) if matches!(word.to_string().as_str(), "ref" | "mut") => None,
+            TokenTree::Punct(punct) if punct.as_char() == '&' => None,
+            TokenTree::Group(group) => {
+                let mut inside = Group::new(group.delimiter(), by_reference(group.stream().into_iter()));
+                inside.set_span(group.span());
+                Some(inside.into())
+            }
+            token => Some(token),
+        })
+        .collect()
+}
+
+fn braces(inside: TokenStream) -> TokenStream {
+    group(Delimiter::Brace, inside)
+}
+
+fn parentheses(inside: TokenStream) -> TokenStream {
+    group(Delimiter::Parenthesis, inside)
+}
+
+fn group(delimiter: Delimiter, inside: TokenStream) -> TokenStream {
+    let mut group = Group::new(delimiter, inside);
+    group.set_span(Span::mixed_site());
+    TokenTree::from(group).into()
+}
+
+/// Source text of ours as tokens whose local names the user's code cannot see.
+fn ours(source: &str) -> TokenStream {
+    fn hide(tokens: TokenStream) -> TokenStream {
+        let hide_one = |mut token: TokenTree| {
+            if let TokenTree::Group(group) = &token {
+                token = Group::new(group.delimiter(), hide(group.stream())).into();
+            }
+            token.set_span(Span::mixed_site());
+            token
+        };
+        tokens.into_iter().map(hide_one).collect()
+    }
+    hide(source.parse().expect("our own source text is well formed"))
+}

@@ -3,7 +3,7 @@
 #![deny(warnings)]
 #![deny(unused, nonstandard_style, future_incompatible, rust_2018_idioms, rust_2024_compatibility)]
 #![deny(missing_docs, unreachable_pub, unused_qualifications, single_use_lifetimes, let_underscore_drop)]
-#![deny(elided_lifetimes_in_paths, explicit_outlives_requirements, trivial_casts, unsafe_code)]
+#![deny(elided_lifetimes_in_paths, explicit_outlives_requirements, trivial_casts)]
 #![deny(clippy::all, clippy::pedantic)]
 #![forbid(unused_results)]
 

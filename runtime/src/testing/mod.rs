@@ -51,8 +51,9 @@
 //! # What a seed decides, and what it cannot
 //!
 //! The guarantee of the loop stays: who was woken is polled once before anybody is polled twice. So nothing is found that
-//! could not happen. What the seed decides is the order within each such round, what `random_u64` draws, and what
-//! becomes of the network.
+//! could not happen. What the seed decides is the order within each such round, what `random_u64` draws, and what becomes
+//! of the [network in memory](net): how long bytes are under way, in which pieces they come, and, as far as
+//! [`Network`](net::Network) allows it, which connections are reset and which hosts cannot reach each other for a while.
 //!
 //! What it does not decide must not matter. The first seed runs twice, and so does one that fails; if both runs do not
 //! have the same [`Transcript`], the failure says where they part. The usual reasons are a `HashMap` that is iterated,
@@ -66,13 +67,15 @@
 //!
 //! # In other tests
 //!
-//! [`settle`] waits until everybody else has gone as far as he can, [`Sequencer`] forces one particular order. Both work
-//! in every runtime.
+//! [`settle`] waits until everybody else has gone as far as he can, [`Sequencer`] forces one particular order, [`duplex`]
+//! connects two ends in memory. All three work in every runtime.
 
+pub mod net;
 mod random;
 mod sequencer;
 mod sim;
 
+pub use net::{MemoryStream, duplex};
 pub use runtime_executor::{Settle, settle};
 pub use sequencer::{Sequencer, Step};
 pub use sim::{Cause, Failure, Sim, Summary, Transcript, note};

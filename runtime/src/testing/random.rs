@@ -1,6 +1,6 @@
 //! Chance for the simulator: streams of numbers that a seed determines, apart from those that the program draws.
 
-use std::cell::Cell;
+use std::{cell::Cell, ops::RangeInclusive, time::Duration};
 
 /// A stream of pseudo-random numbers: SplitMix64, by Steele, Lea and Flood.
 #[derive(Debug)]
@@ -26,6 +26,24 @@ impl Random {
     pub(crate) fn below(&self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
+
+    /// From 1 to `most`, which is not 0.
+    pub(crate) fn up_to(&self, most: usize) -> usize {
+        1 + self.below(most as u64) as usize
+    }
+
+    /// True that often. Draws nothing for what is certain.
+    pub(crate) fn chance(&self, probability: f64) -> bool {
+        probability > 0.0
+            && (probability >= 1.0 || self.below(1 << 53) < (probability * (1_u64 << 53) as f64) as u64)
+    }
+
+    /// Within the range, both ends included. Draws nothing where there is no choice.
+    pub(crate) fn duration(&self, range: &RangeInclusive<Duration>) -> Duration {
+        let span = range.end().saturating_sub(*range.start()).as_nanos();
+        let span = u64::try_from(span).unwrap_or(u64::MAX - 1);
+        *range.start() + if span == 0 { Duration::ZERO } else { Duration::from_nanos(self.below(span + 1)) }
+    }
 }
 
 #[cfg(test)]
@@ -35,9 +53,16 @@ mod tests {
     #[test]
     fn draws_stay_within_their_bounds_and_reach_them() {
         let random = Random::stream(7, 1);
-        let mut seen = [0; 3];
-        (0..1000).for_each(|_| seen[random.below(3) as usize] += 1);
-        assert!(seen.iter().all(|&count| count > 250), "{seen:?}");
+        let range = Duration::from_nanos(3)..=Duration::from_nanos(5);
+        let (mut seen, mut durations) = ([0; 3], [0; 3]);
+        for _ in 0..1000 {
+            seen[random.up_to(3) - 1] += 1;
+            durations[random.duration(&range).as_nanos() as usize - 3] += 1;
+        }
+        assert!(seen.iter().chain(&durations).all(|&count| count > 250), "{seen:?} {durations:?}");
+        let lucky = (0..1000).filter(|_| random.chance(0.25)).count();
+        assert!((200..300).contains(&lucky), "{lucky}");
+        assert!(random.chance(1.0) && !random.chance(0.0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub use failure::{Cause, Failure};
 pub use transcript::Transcript;
 pub use world::note;
 
-use crate::OnExit;
+use crate::{OnExit, testing::net::Network};
 use std::{
     collections::HashSet,
     env, fmt,
@@ -70,8 +70,12 @@ impl Default for Sim {
 impl Sim {
     /// The seeds 0 to 99, no more than a million turns each.
     pub fn new() -> Self {
-        let settings =
-            Settings { max_turns: DEFAULT_MAX_TURNS, on_exit: OnExit::Cancel, allow_reports: false };
+        let settings = Settings {
+            max_turns: DEFAULT_MAX_TURNS,
+            on_exit: OnExit::Cancel,
+            allow_reports: false,
+            network: Network::new(),
+        };
         Self { seeds: 0..DEFAULT_SEEDS, is_pinned: false, twice: false, settings }
     }
 
@@ -116,6 +120,12 @@ impl Sim {
     /// What becomes of tasks that outlive the program's main future; see [`OnExit`].
     pub fn on_exit(mut self, on_exit: OnExit) -> Self {
         self.settings.on_exit = on_exit;
+        self
+    }
+
+    /// What may happen on the [network](crate::testing::net); [`Network::new`] unless said otherwise.
+    pub fn network(mut self, network: Network) -> Self {
+        self.settings.network = network;
         self
     }
 

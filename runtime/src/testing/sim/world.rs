@@ -3,7 +3,10 @@
 use super::{failure::Cause, stuck, transcript::Transcript};
 use crate::{
     Handle, OnExit,
-    testing::random::Random,
+    testing::{
+        net::{Hosts, Network},
+        random::Random,
+    },
     time::{Clock, Instant},
 };
 use runtime_executor::{Batch, Executor, Park, Schedule, Stopped, current};
@@ -26,6 +29,7 @@ pub(super) struct Settings {
     pub(super) max_turns: u64,
     pub(super) on_exit: OnExit,
     pub(super) allow_reports: bool,
+    pub(super) network: Network,
 }
 
 /// One seed's run.
@@ -67,6 +71,7 @@ pub(super) fn run<T>(
         .park(Rc::new(Face(Rc::clone(&world))))
         .schedule(Face(Rc::clone(&world)))
         .extension(Face(Rc::clone(&world)))
+        .extension(Rc::new(Hosts::new(settings.network.clone(), seed)))
         .on_report(move |report| reader.reports.borrow_mut().push(report.to_string()))
         .build();
     let ended = catch_unwind(AssertUnwindSafe(|| executor.try_block_on(program)));

@@ -202,7 +202,9 @@ fn a_stuck_program_ends_with_a_list_of_who_waits() {
         drop(guard);
     });
     let Cause::Stuck(list) = failure.cause() else { panic!("{failure}") };
-    for expected in ["main task", "task 1", "Event", "Lock", "sim.rs", "have not ended: 1"] {
+    for expected in
+        ["1 task, 0 ready", "main task", "'the waiting one'", "Event", "Lock", "held by main task", "sim.rs"]
+    {
         assert!(list.contains(expected), "{expected} is not in: {list}");
     }
     assert!(failure.is_reproducible());
@@ -263,6 +265,27 @@ fn what_the_runtime_reports_is_a_failure_unless_it_is_allowed() {
         "{failure}"
     );
     Sim::new().seeds(10).allow_reports().run(forgetful);
+}
+
+#[test]
+fn a_panic_that_nobody_would_learn_of_is_a_failure() {
+    let detached = failure_of(|| async {
+        task::Builder::new().name("left alone").spawn(async { panic!("on purpose") }).detach();
+        sleep(SECOND).await;
+    });
+    assert!(
+        matches!(detached.cause(), Cause::TaskPanicked(text) if text.contains("'left alone'")),
+        "{detached}"
+    );
+    let dropped_with_main = failure_of(|| async {
+        let _handle = spawn(async { panic!("on purpose") });
+        settle().await;
+    });
+    assert!(matches!(dropped_with_main.cause(), Cause::TaskPanicked(_)), "{dropped_with_main}");
+    assert!(dropped_with_main.is_reproducible());
+    Sim::new().seeds(1).run(|| async {
+        assert!(spawn(async { panic!("on purpose") }).await.is_err(), "somebody asked");
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How a task can fail, and what is said when nobody listens.
 
 use super::TaskId;
+use crate::current;
 use std::{
     any::Any,
     fmt,
@@ -100,6 +101,7 @@ impl JoinError {
             std::io::stderr(),
             "runtime: {self}; its JoinHandle was dropped, so nobody will be told"
         );
+        current::with(|core| core.arranger().map(|arranger| arranger.unobserved_panic(self)));
     }
 }
 

@@ -63,7 +63,8 @@
 //! for.
 //!
 //! A program that is stuck is a failure as well: when nobody is ready and no timer is set, nothing can ever happen again.
-//! So is one that yields for ever, and one about which the runtime has something to [report](crate::Report).
+//! So is one that yields for ever, one with a task that panics while nobody holds its handle, and one about which the
+//! runtime has something to [report](crate::Report).
 //!
 //! # In other tests
 //!

@@ -9,6 +9,8 @@ use std::{env, error::Error, fmt, thread};
 pub enum Cause {
     /// The program's main future panicked, with that text.
     Panicked(String),
+    /// A task panicked, and nobody would have learned that from its handle. With its name and what it said.
+    TaskPanicked(String),
     /// The program returned a failure, which `main` would print and exit with.
     Failed,
     /// Nothing can ever happen again: nobody is ready and no timer is set. With a list of who waits for what.
@@ -29,6 +31,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panicked(text) => write!(f, "it panicked: {text}"),
+            Self::TaskPanicked(text) => write!(f, "{text}; nobody holds its handle"),
             Self::Failed => f.write_str("the program returned a failure"),
             Self::Stuck(list) => write!(f, "it is stuck: no task is ready, no timer is set; {list}"),
             Self::Reported(reports) => {

@@ -157,7 +157,7 @@ impl Sim {
     /// ```
     /// use runtime::{sync::Event, testing::{Cause, Sim}};
     /// let failure = Sim::new().try_run(|| async { Event::new().wait().await }).unwrap_err();
-    /// assert!(matches!(failure.cause(), Cause::Stuck(list) if list.contains("main task waits")));
+    /// assert!(matches!(failure.cause(), Cause::Stuck(list) if list.contains("main task has waited")));
     /// ```
     ///
     /// # Errors

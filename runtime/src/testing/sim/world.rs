@@ -3,6 +3,7 @@
 use super::{failure::Cause, stuck, transcript::Transcript};
 use crate::{
     Handle, OnExit,
+    task::JoinError,
     testing::{
         net::{Hosts, Network},
         random::Random,
@@ -76,11 +77,13 @@ pub(super) fn run<T>(
         .build();
     let ended = catch_unwind(AssertUnwindSafe(|| executor.try_block_on(program)));
     let reports = world.reports.take();
+    let cause = world.ended.take();
     // What still lives is cancelled here; that is no part of the transcript.
     drop(executor);
     let outcome = match ended {
         Err(payload) => Err(Cause::Panicked(text_of(&*payload))),
-        Ok(Err(Stopped)) => Err(world.ended.take().unwrap_or(Cause::Stopped)),
+        Ok(Err(Stopped)) => Err(cause.unwrap_or(Cause::Stopped)),
+        Ok(Ok(_)) if cause.is_some() => Err(cause.expect("there is one")),
         Ok(Ok(_)) if !reports.is_empty() && !settings.allow_reports => Err(Cause::Reported(reports)),
         Ok(Ok(output)) => Ok(output),
     };
@@ -127,6 +130,10 @@ impl Schedule for Face {
             Some(left) => world.turns_left.set(left),
             None => world.end(Cause::Endless),
         }
+    }
+
+    fn unobserved_panic(&self, panic: &JoinError) {
+        self.0.end(Cause::TaskPanicked(panic.to_string()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the macros expand to. Not part of the API.
 
-use crate::{Builder, OnExit};
+use crate::{Builder, OnExit, testing::Sim};
+use std::process::Termination;
 
 #[cfg(feature = "macros")]
 pub use runtime_executor::future::select_start;
@@ -30,6 +31,12 @@ pub struct TestOptions {
     pub on_exit: OnExit,
 }
 
+#[derive(Debug, Clone, Copy)]
+pub struct SimOptions {
+    pub seeds: u64,
+    pub on_exit: OnExit,
+}
+
 #[track_caller]
 fn run<F: Future>(builder: Builder, future: F) -> F::Output {
     builder.build().unwrap_or_else(|error| panic!("no runtime: {error}")).block_on(future)
@@ -44,4 +51,12 @@ pub fn main<F: Future>(options: MainOptions, future: F) -> F::Output {
 pub fn test<F: Future>(options: TestOptions, future: F) -> F::Output {
     let builder = Builder::new().on_exit(options.on_exit).start_paused(options.start_paused);
     run(if let Some(seed) = options.seed { builder.seed(seed) } else { builder }, future)
+}
+
+#[track_caller]
+pub fn simulate<F>(options: SimOptions, program: impl Fn() -> F)
+where
+    F: Future<Output: Termination>,
+{
+    Sim::new().seeds(options.seeds).on_exit(options.on_exit).run(program);
 }

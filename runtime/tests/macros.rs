@@ -8,7 +8,9 @@
 
 use std::error::Error;
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use runtime::{task, time};
@@ -95,6 +97,32 @@ async fn seed_decides_about_random_numbers() {
 #[runtime::test(seed = 0x7, start_paused = false, on_exit = "cancel", crate = ::runtime)]
 async fn all_options_go_together() {
     task::yield_now().await;
+}
+
+/// On which threads it ran: the harness may run it too, meanwhile.
+static SIMULATED: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
+
+mod simulated {
+    /// An ordinary function afterwards, which may be called.
+    #[runtime::test(seeds = 0x10, on_exit = "wait", crate = ::runtime)]
+    pub(super) async fn runs_many_times() -> Result<(), String> {
+        super::SIMULATED.lock().unwrap().push(std::thread::current().id());
+        runtime::task::yield_now().await;
+        Ok(())
+    }
+}
+
+#[test]
+fn seeds_run_the_test_once_for_each_and_the_first_twice() {
+    simulated::runs_many_times();
+    let here = thread::current().id();
+    assert_eq!(SIMULATED.lock().unwrap().iter().filter(|&&thread| thread == here).count(), 17);
+}
+
+#[runtime::test(seeds = 100)]
+#[should_panic(expected = "fails in turn")]
+async fn an_error_of_one_seed_fails_the_test() -> Result<(), String> {
+    if runtime::random_u64() < u64::MAX / 16 { Err("the die has fallen".to_owned()) } else { Ok(()) }
 }
 
 /// Whatever is annotated is an ordinary function afterwards, which gives back what the `async fn` returned.

@@ -47,7 +47,9 @@ fn entry(kind: Kind, options: &Options, function: Function) -> TokenStream {
     entry.extend(function.visibility);
     entry.extend([TokenTree::from(function.fn_token), TokenTree::from(function.name)]);
     entry.extend(tokens("()"));
-    entry.extend(function.output);
+    if options.seeds.is_none() {
+        entry.extend(function.output);
+    }
     entry.extend(function.where_clause);
     entry.extend([TokenTree::from(Group::new(Delimiter::Brace, body))]);
     entry
@@ -87,18 +89,22 @@ fn inner(function: &Function) -> TokenStream {
     inner
 }
 
-/// `<krate>::__private::main(<krate>::__private::MainOptions { … }, name())`, and likewise for `test`.
+/// `<krate>::__private::main(<krate>::__private::MainOptions { … }, name())`, and likewise for `test`. With `seeds` it is
+/// `simulate`, which gets `name` itself, to call it for each seed.
 fn call(kind: Kind, options: &Options, name: &Ident) -> TokenStream {
     let krate = || options.krate.clone();
-    let (function, arguments) = match kind {
-        Kind::Main => ("::__private::main", "::__private::MainOptions"),
-        Kind::Test => ("::__private::test", "::__private::TestOptions"),
+    let (function, arguments) = match (kind, options.seeds) {
+        (Kind::Main, _) => ("::__private::main", "::__private::MainOptions"),
+        (Kind::Test, None) => ("::__private::test", "::__private::TestOptions"),
+        (Kind::Test, Some(_)) => ("::__private::simulate", "::__private::SimOptions"),
     };
 
     let mut fields = tokens("on_exit:");
     fields.extend(krate());
     fields.extend(tokens(&format!("::OnExit::{}", options.on_exit)));
-    if matches!(kind, Kind::Test) {
+    if let Some(seeds) = options.seeds {
+        fields.extend(tokens(&format!(", seeds: {seeds}_u64")));
+    } else if matches!(kind, Kind::Test) {
         let seed = match options.seed {
             Some(seed) => format!("::core::option::Option::Some({seed}_u64)"),
             None => "::core::option::Option::None".to_owned(),
@@ -111,7 +117,9 @@ fn call(kind: Kind, options: &Options, name: &Ident) -> TokenStream {
     parameters.extend([TokenTree::from(Group::new(Delimiter::Brace, fields))]);
     parameters.extend(tokens(","));
     parameters.extend([TokenTree::from(name.clone())]);
-    parameters.extend(tokens("()"));
+    if options.seeds.is_none() {
+        parameters.extend(tokens("()"));
+    }
 
     let mut call = krate();
     call.extend(tokens(function));

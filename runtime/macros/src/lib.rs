@@ -135,6 +135,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `start_paused = true` | the test starts with a virtual clock that is paused, as after `time::pause()` | `false` |
 /// | `seed = 7` | what all random choices are drawn from (`random_u64()`), so that a run can be repeated; fits `u64` | arbitrary |
+/// | `seeds = 1000` | the test runs in as many simulations, `runtime::testing::Sim`, each with another order of its tasks | one run, no simulation |
 /// | `on_exit = "cancel"` | tasks that are left when the test returns are cancelled | yes |
 /// | `on_exit = "wait"` | the test goes on until every task that is not a daemon has ended | |
 /// | `crate = path` | where the `runtime` crate is found, if it is renamed or re-exported | `::runtime` |
@@ -144,6 +145,18 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// #[runtime::test(seed = 0xC0FFEE, on_exit = "wait")]
 /// async fn every_task_ends() {
 ///     runtime::spawn(async { /* … */ }).detach();
+/// }
+/// ```
+///
+/// With `seeds` a failure names its seed, and the line that replays it. The clock is virtual then, and sockets and threads
+/// are out of reach.
+///
+/// ```
+/// # fn main() {}
+/// #[runtime::test(seeds = 1000)]
+/// async fn in_whatever_order() {
+///     let task = runtime::spawn(async { 6 * 7 });
+///     assert_eq!(task.await.unwrap(), 42);
 /// }
 /// ```
 ///

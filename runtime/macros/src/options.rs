@@ -14,6 +14,8 @@ pub(crate) struct Options {
     pub(crate) on_exit: &'static str,
     pub(crate) start_paused: bool,
     pub(crate) seed: Option<u64>,
+    /// As many simulations.
+    pub(crate) seeds: Option<u64>,
     /// The path under which the `runtime` crate is reachable.
     pub(crate) krate: TokenStream,
 }
@@ -21,6 +23,7 @@ pub(crate) struct Options {
 const ON_EXIT: &str = r#"`on_exit = "cancel"` or `on_exit = "wait"`"#;
 const START_PAUSED: &str = "`start_paused = true` or `start_paused = false`";
 const SEED: &str = "`seed = 7`, an integer that fits `u64`";
+const SEEDS: &str = "`seeds = 1000`, how many, an integer from 1";
 const CRATE: &str = "`crate = path::to::runtime`, a path without quotes";
 
 impl Options {
@@ -29,19 +32,23 @@ impl Options {
             on_exit: "Cancel",
             start_paused: false,
             seed: None,
+            seeds: None,
             krate: "::runtime".parse().expect("a path is a token stream"),
         };
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen: Vec<Ident> = Vec::new();
         for argument in split_at_commas(arguments) {
             let outcome = Argument::parse(kind, argument).and_then(|argument| {
                 let name = argument.name.to_string();
-                if seen.contains(&name) {
+                if seen.iter().any(|other| other.to_string() == name) {
                     return Err(Error::new(argument.name.span(), format!("option `{name}` is given twice")));
                 }
-                seen.push(name);
+                seen.push(argument.name.clone());
                 options.set(kind, &argument)
             });
             errors.extend(outcome.err());
+        }
+        if options.seeds.is_some() {
+            errors.extend(seen.iter().filter_map(not_with_seeds));
         }
         options
     }
@@ -52,6 +59,7 @@ impl Options {
             ("crate", _) => self.krate = argument.path()?,
             ("start_paused", Kind::Test) => self.start_paused = argument.boolean()?,
             ("seed", Kind::Test) => self.seed = Some(argument.seed()?),
+            ("seeds", Kind::Test) => self.seeds = Some(argument.seeds()?),
             _ => return Err(unknown(kind, &argument.name)),
         }
         Ok(())
@@ -108,6 +116,11 @@ impl Argument {
         self.single().as_deref().and_then(integer).ok_or_else(|| self.refuse(SEED))
     }
 
+    fn seeds(&self) -> Result<u64, Error> {
+        let seeds = self.single().as_deref().and_then(integer).filter(|&seeds| seeds > 0);
+        seeds.ok_or_else(|| self.refuse(SEEDS))
+    }
+
     /// `a::b`, `::a::b`, `crate`, `$crate`, with the user's spans: a wrong path is then reported at the option.
     fn path(&self) -> Result<TokenStream, Error> {
         let mut segment_may_follow = true;
@@ -140,8 +153,20 @@ impl Argument {
 fn known(kind: Kind) -> String {
     match kind {
         Kind::Main => format!("{kind} knows `on_exit` and `crate`"),
-        Kind::Test => format!("{kind} knows `start_paused`, `seed`, `on_exit` and `crate`"),
+        Kind::Test => format!("{kind} knows `start_paused`, `seed`, `seeds`, `on_exit` and `crate`"),
     }
+}
+
+/// An option that says something else than `seeds`.
+fn not_with_seeds(name: &Ident) -> Option<Error> {
+    let why = match name.to_string().as_str() {
+        "seed" => {
+            "which chooses them itself: to run one seed alone, set RUNTIME_SIM_SEED or leave `seeds` out"
+        }
+        "start_paused" => "with which the clock is always virtual: leave it out",
+        _ => return None,
+    };
+    Some(Error::new(name.span(), format!("option `{name}` does not go with `seeds`, {why}")))
 }
 
 /// An unknown name, with a word to those who have reason to expect it.
@@ -152,6 +177,11 @@ fn unknown(kind: Kind, name: &Ident) -> Error {
                 "option `{name}` is not supported: this version runs one reactor per process, on one thread"
             )
         }
+        "seeds" => format!(
+            "option `seeds` belongs to {}, or to `runtime::testing::Sim`: {}",
+            Kind::Test,
+            known(kind)
+        ),
         "start_paused" | "seed" => format!(
             "option `{name}` belongs to {}, or to `runtime::Builder` in a program: {}",
             Kind::Test,

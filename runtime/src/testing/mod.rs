@@ -35,8 +35,8 @@
 //! println!("{failure}");
 //! ```
 //!
-//! With [`run`](Sim::run) in place of `try_run` the test fails with that text, which names the seed, and the line that
-//! shows the very same run again:
+//! With [`run`](Sim::run) in place of `try_run`, or with `#[runtime::test(seeds = 1000)]` on an `async fn`, the test fails
+//! with that text, which names the seed, and the line that shows the very same run again:
 //!
 //! ```text
 //! seed 0 fails in turn 4: it panicked: sold 1 tickets too many

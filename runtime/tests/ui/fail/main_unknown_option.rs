@@ -8,5 +8,8 @@ async fn per_core() {}
 #[runtime::main(seed = 7)]
 async fn replayed() {}
 
+#[runtime::main(seeds = 7)]
+async fn simulated() {}
+
 #[runtime::test(name = "x")]
 async fn named() {}

@@ -31,3 +31,9 @@ async fn too_large() {}
 
 #[runtime::test(seed = 7u32)]
 async fn other_integer() {}
+
+#[runtime::test(seeds = 0)]
+async fn no_seeds() {}
+
+#[runtime::test(seeds = 10, seed = 7, start_paused = true)]
+async fn seeds_and_seed() {}

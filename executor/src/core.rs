@@ -6,7 +6,7 @@ use crate::{
     blocking::Pool,
     inbox::{Call, Remote},
     inspect::Counters,
-    observe::{self, Observed, OnReport},
+    observe::{self, Observed, OnReport, Rest},
     park::Park,
     random,
     registry::{self, RuntimeId},
@@ -410,7 +410,7 @@ impl Core {
     fn attend(&self) -> bool {
         let attention = self.attention.replace(self.attention.get() & ARRANGE);
         if attention & OBSERVE != 0 {
-            observe::look_after(self);
+            observe::audit(self);
         }
         if let Some(arranger) = &self.arranger {
             arranger.arrange(self);
@@ -418,16 +418,14 @@ impl Core {
         attention & STOP != 0
     }
 
-    /// When nobody is ready: looks after the waits. Whether that changed anything.
+    /// Nobody is ready: looks at those who wait, if it is time. `is_free`: it need not be, as no real time passes meanwhile.
     #[inline]
-    pub(crate) fn look_after_at_rest(&self) -> bool {
-        self.observed.has_work() && self.has_woken_looking()
-    }
-
-    #[cold]
-    fn has_woken_looking(&self) -> bool {
-        observe::look_after_at_rest(self);
-        !self.ready.is_empty()
+    pub(crate) fn rest(&self, is_free: bool) -> Rest {
+        let rest = self.observed.rest(is_free);
+        if rest == Rest::Audit {
+            observe::audit(self);
+        }
+        rest
     }
 
     /// Has the waits looked after between this batch and the next.

@@ -11,8 +11,14 @@
 //! timers fire, at least every 60 polls, and after a millisecond of run time at the next 15th poll. With no source
 //! armed and no timer set there is no system call at all, and the clock is not read.
 
-use crate::{core::Core, inspect, observe, task::waker};
+use crate::{
+    core::Core,
+    inspect,
+    observe::{self, Rest},
+    task::waker,
+};
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -26,6 +32,9 @@ const MAX_BUSY: u64 = 1_000_000;
 /// Questions without a look at the clock after which it is read only to be known: dumps say since when a task waits.
 /// A look per 960 polls costs a few thousandths of the cheapest poll.
 const UNREAD: u8 = 16;
+/// Quiet after which those who wait are looked at, if there are so many that it was put off: long beside what a look at a
+/// million of them takes.
+const AUDIT_DELAY: Duration = Duration::from_millis(50);
 
 /// One `block_on`: drives the tasks of `core` until the root future is done.
 pub(crate) struct EventLoop<'a> {
@@ -37,6 +46,8 @@ pub(crate) struct EventLoop<'a> {
     busy_since: Option<u64>,
     /// Questions since the clock was read.
     unread: u8,
+    /// The last sleep was cut short so that those who wait could be looked at, and nobody has become ready meanwhile.
+    has_slept_for_audit: bool,
 }
 
 impl Drop for EventLoop<'_> {
@@ -44,14 +55,14 @@ impl Drop for EventLoop<'_> {
     fn drop(&mut self) {
         self.core.set_running(None);
         self.core.forget_stops();
-        observe::deliver(self.core);
+        observe::audit(self.core);
     }
 }
 
 impl<'a> EventLoop<'a> {
     pub(crate) fn new(core: &'a Core) -> Self {
         core.begin_stride();
-        Self { core, wakes: Vec::new(), strides: 0, busy_since: None, unread: 0 }
+        Self { core, wakes: Vec::new(), strides: 0, busy_since: None, unread: 0, has_slept_for_audit: false }
     }
 
     /// Runs until `root` is ready; `None` if the runtime was stopped first.
@@ -94,9 +105,7 @@ impl<'a> EventLoop<'a> {
             }
             // The batch ends with who is last now: what it wakes comes behind.
             let Some(last) = core.ready().last() else {
-                if !core.look_after_at_rest() {
-                    self.idle();
-                }
+                self.idle();
                 continue;
             };
             if inspect::IS_KEPT {
@@ -128,6 +137,9 @@ impl<'a> EventLoop<'a> {
         let core = self.core;
         core.begin_stride();
         self.strides += 1;
+        if core.observed().stride() {
+            core.call_observer();
+        }
         let armed = core.park().waiters() > 0;
         if self.strides < MAX_STRIDES {
             if !armed && core.timers().is_empty() {
@@ -174,11 +186,20 @@ impl<'a> EventLoop<'a> {
                 return;
             }
         }
+        let is_virtual = timers.clock().is_paused();
+        let rest = core.rest(is_virtual || mem::take(&mut self.has_slept_for_audit));
+        if !core.ready().is_empty() {
+            return;
+        }
         if !core.settlers().is_empty() {
             return self.settle();
         }
-        if timers.clock().is_paused() {
+        if is_virtual {
             self.idle_in_virtual_time();
+        } else if rest == Rest::Later {
+            let next = timers.until_next().map_or(AUDIT_DELAY, |next| next.min(AUDIT_DELAY));
+            self.sleep(Some(next));
+            self.has_slept_for_audit = core.ready().is_empty();
         } else {
             self.sleep(timers.until_next());
         }

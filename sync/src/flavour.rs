@@ -56,6 +56,8 @@ pub trait Parts: Sized {
 
 /// See [`Parts::Guarded`].
 pub trait Guarded<S> {
+    /// Whether only one thread ever comes here.
+    const IS_LOCAL: bool;
     /// Begins with `state`.
     fn new(state: S) -> Self;
     /// Calls `f` with the state. Nothing in `f` may be other people's code: it would find us in the middle of
@@ -126,6 +128,8 @@ impl Parts for Shared {
 pub struct LocalCell<S>(RefCell<S>, PhantomData<*const ()>);
 
 impl<S> Guarded<S> for LocalCell<S> {
+    const IS_LOCAL: bool = true;
+
     fn new(state: S) -> Self {
         Self(RefCell::new(state), PhantomData)
     }
@@ -137,6 +141,8 @@ impl<S> Guarded<S> for LocalCell<S> {
 }
 
 impl<S> Guarded<S> for Mutex<S> {
+    const IS_LOCAL: bool = false;
+
     fn new(state: S) -> Self {
         Mutex::new(state)
     }
@@ -236,41 +242,76 @@ impl Note for Cell<Option<Holder>> {
     }
 }
 
-/// A holder in three words that are written one after the other: a reader on another thread may see two holders
-/// mixed. Whoever wrote it last reads it right.
+/// A holder in a [`HolderCell`], whose guard may be on any thread.
 #[derive(Debug)]
-pub struct SharedNote {
-    data: PlainAtomicUsize,
-    vtable: PlainAtomicUsize,
-    /// Null: nobody.
-    since: AtomicPtr<Location<'static>>,
-}
+pub struct SharedNote(HolderCell);
 
 impl Note for SharedNote {
     fn new() -> Self {
-        Self {
-            data: PlainAtomicUsize::new(0),
-            vtable: PlainAtomicUsize::new(0),
-            since: AtomicPtr::new(ptr::null_mut()),
-        }
+        Self(HolderCell::default())
     }
 
+    #[inline]
     fn write(&self, holder: Option<Holder>) {
-        let owner = holder.map_or(Owner::UNKNOWN, |holder| holder.owner);
-        let Owner { data, vtable } = owner.with_shared_guard();
-        let since = holder.map_or(ptr::null_mut(), |holder| ptr::from_ref(holder.since).cast_mut());
-        self.data.store(data, Ordering::Relaxed);
-        self.vtable.store(vtable, Ordering::Relaxed);
-        self.since.store(since, Ordering::Relaxed);
+        let marked = |Holder { owner, since }| Holder { owner: owner.with_shared_guard(), since };
+        self.0.write(holder.map(marked));
     }
 
+    #[inline]
     fn read(&self) -> Option<Holder> {
-        let since = self.since.load(Ordering::Relaxed);
-        // SAFETY: null, or written by `write` from a reference that is valid for ever.
-        let since = unsafe { since.as_ref() }?;
+        self.0.read()
+    }
+}
+
+/// A holder in three words that are written one after the other: a reader on another thread may see two holders
+/// mixed. Whoever wrote it last reads it right.
+#[derive(Debug, Default)]
+pub(crate) struct HolderCell {
+    data: PlainAtomicUsize,
+    vtable: PlainAtomicUsize,
+    /// None: nobody.
+    since: SiteCell,
+}
+
+impl HolderCell {
+    pub(crate) fn holding(holder: Option<Holder>) -> Self {
+        let cell = Self::default();
+        cell.write(holder);
+        cell
+    }
+
+    #[inline]
+    pub(crate) fn write(&self, holder: Option<Holder>) {
+        if let Some(Holder { owner, .. }) = holder {
+            self.data.store(owner.data, Ordering::Relaxed);
+            self.vtable.store(owner.vtable, Ordering::Relaxed);
+        }
+        self.since.write(holder.map(|holder| holder.since));
+    }
+
+    #[inline]
+    pub(crate) fn read(&self) -> Option<Holder> {
+        let since = self.since.read()?;
         let data = self.data.load(Ordering::Relaxed);
         let vtable = self.vtable.load(Ordering::Relaxed);
         Some(Holder { owner: Owner { data, vtable }, since })
+    }
+}
+
+/// A source line, or none, in one word.
+#[derive(Debug, Default)]
+pub(crate) struct SiteCell(AtomicPtr<Location<'static>>);
+
+impl SiteCell {
+    #[inline]
+    pub(crate) fn write(&self, site: Option<&'static Location<'static>>) {
+        self.0.store(site.map_or(ptr::null_mut(), |site| ptr::from_ref(site).cast_mut()), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn read(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: null, or written by `write` from a reference that is valid for ever.
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
     }
 }
 

@@ -75,7 +75,8 @@ mod timed;
 mod wait_list;
 pub mod watch;
 
-pub use observer::{Holder, Kind, Observer, Owner, Ticket, Wait, install};
+pub use observer::{Holder, KEY_RUNTIME_BITS, Kind, Observer, Owner, Wait, install};
 pub use timed::Elapsed;
+pub use wait_list::{Board, Waiting};
 
 names::names!(Local);

@@ -105,7 +105,9 @@ impl<F: Flavour> RawLock<F> {
     /// Notes that the guard shares ownership: it may be anywhere.
     fn note_owned(&self) {
         if let Some(Holder { owner, since }) = self.holder.read() {
-            self.holder.write(Some(Holder { owner: owner.with_owned_guard(), since }));
+            let holder = Some(Holder { owner: owner.with_owned_guard(), since });
+            self.holder.write(holder);
+            self.permits.note_holder(holder);
         }
     }
 

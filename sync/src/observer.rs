@@ -4,35 +4,46 @@
 //! With no [`Observer`] installed, or under another executor, every primitive works and nothing is reported. A path
 //! on which nobody waits makes no call: who takes a lock is read from the `Context`.
 
+use crate::wait_list::Board;
 use std::{
     fmt,
     future::Future,
     num::NonZeroU64,
     panic::Location,
     pin::Pin,
-    sync::OnceLock,
-    task::{Context, Waker},
+    ptr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicPtr, Ordering},
+    },
+    task::{Context, RawWakerVTable, Waker},
     time::Duration,
 };
 
 /// What an executor does for the primitives that are used in its tasks. All methods may be called on any thread, and
 /// none may call back into the primitive that calls.
 pub trait Observer: Send + Sync + 'static {
-    /// Somebody begins to wait, and `waker` will end it. The ticket comes back in the other calls; `None` if
-    /// this executor does not know the waker.
-    fn begin(&self, waker: &Waker, wait: &Wait) -> Option<Ticket>;
+    /// The functions of this executor's own wakers. A waker with these is known by its data alone, its *key*, of which
+    /// the uppermost [`KEY_RUNTIME_BITS`] tell the runtime. A queue keeps no such waker, only the key.
+    fn wakers(&self) -> Option<&'static RawWakerVTable>;
+
+    /// Wakes whomever a waker with that key wakes.
+    fn wake(&self, key: usize);
+
+    /// Queues show who waits in them on their boards. This one is new, or larger than the one before, or somebody of the
+    /// current runtime waits there for the first time.
+    fn enlist(&self, board: &Arc<Board>);
+
+    /// Somebody begins to wait where only one can, so that there is neither queue nor board.
+    fn begin(&self, waker: &Waker, wait: &Wait) -> Option<NonZeroU64>;
 
     /// The wait with that number is over, one way or the other.
     fn end(&self, number: NonZeroU64);
 
-    /// The wait was granted what it waits for: its future has yet to be polled, or dropped, to take notice. Wakes the
-    /// [owner](Ticket::owner), if the ticket names one.
-    fn granted(&self, ticket: Ticket);
-
-    /// The wait was polled, and goes on. `describe` tells what it waits for as of now. Gives
+    /// The wait in that seat was polled, and goes on. `describe` tells what it waits for as of now. Gives
     /// that if the wait can be proved never to end, because its own task holds what it waits for and waits for nothing
     /// else; the wait then panics.
-    fn still_waits(&self, _number: NonZeroU64, _describe: &mut dyn FnMut() -> Wait) -> Option<Wait> {
+    fn still_waits(&self, _: &Arc<Board>, _seat: u32, _describe: &mut dyn FnMut() -> Wait) -> Option<Wait> {
         None
     }
 
@@ -54,15 +65,6 @@ pub trait Observer: Send + Sync + 'static {
     /// # Panics
     /// If there is none; the message says what to do.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-}
-
-/// A wait in the observer's books.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket {
-    /// The observer's own.
-    pub number: NonZeroU64,
-    /// Whom [`Observer::granted`] wakes, so that the waker need not be kept. [`Owner::UNKNOWN`]: nobody, so it must.
-    pub owner: Owner,
 }
 
 /// Who asks for something or holds it: a waker's two words, or whatever [`Observer::owner`] makes of them.
@@ -103,6 +105,7 @@ pub struct Wait {
 /// The kinds of waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum Kind {
     /// `Lock::acquire`, and the way back from `Condition::wait`.
     Lock,
@@ -142,16 +145,85 @@ pub enum Kind {
     Join,
 }
 
+impl Kind {
+    const ALL: [Self; 18] = [
+        Self::Lock,
+        Self::RLock,
+        Self::Read,
+        Self::Write,
+        Self::Semaphore,
+        Self::Event,
+        Self::Condition,
+        Self::Barrier,
+        Self::OnceCell,
+        Self::Oneshot,
+        Self::Promise,
+        Self::Send,
+        Self::Receive,
+        Self::Broadcast,
+        Self::Watch,
+        Self::Put,
+        Self::Get,
+        Self::Join,
+    ];
+
+    /// The kind of that number.
+    #[inline]
+    pub(crate) fn of(number: usize) -> Option<Self> {
+        Self::ALL.get(number).copied()
+    }
+
+    /// Whether somebody holds what is waited for.
+    #[inline]
+    pub fn has_holder(self) -> bool {
+        matches!(self, Self::Lock | Self::RLock | Self::Read | Self::Write | Self::OnceCell)
+    }
+}
+
+/// Bits of a key that tell the runtime: the uppermost.
+pub const KEY_RUNTIME_BITS: u32 = 12;
+
 static OBSERVER: OnceLock<&'static dyn Observer> = OnceLock::new();
+/// What the observer's wakers are known by, at hand.
+static WAKERS: AtomicPtr<RawWakerVTable> = AtomicPtr::new(ptr::null_mut());
 
 /// Installs the process's observer. The first one stays; `false`: there was one already.
 pub fn install(observer: &'static dyn Observer) -> bool {
-    OBSERVER.set(observer).is_ok()
+    let is_first = OBSERVER.set(observer).is_ok();
+    if is_first && let Some(wakers) = observer.wakers() {
+        WAKERS.store(ptr::from_ref(wakers).cast_mut(), Ordering::Release);
+    }
+    is_first
 }
 
 #[inline]
 pub(crate) fn observer() -> Option<&'static dyn Observer> {
     OBSERVER.get().copied()
+}
+
+/// The key of a waker of the observer's.
+#[inline]
+pub(crate) fn key_of(waker: &Waker) -> Option<usize> {
+    ptr::eq(waker.vtable(), WAKERS.load(Ordering::Acquire)).then(|| waker.data().addr())
+}
+
+/// The same, for an owner.
+#[inline]
+pub(crate) fn key_of_owner(owner: Owner) -> Option<usize> {
+    let known = known_functions();
+    (known != 0 && owner.functions() == known).then_some(owner.data)
+}
+
+/// The address of the functions of the observer's wakers.
+#[inline]
+pub(crate) fn known_functions() -> usize {
+    WAKERS.load(Ordering::Acquire).addr()
+}
+
+/// The runtime in a key.
+#[inline]
+pub(crate) fn runtime_of(key: usize) -> usize {
+    key >> (usize::BITS - KEY_RUNTIME_BITS)
 }
 
 /// Units of budget that one call to the observer pays for: a call for each operation would cost more than the
@@ -193,7 +265,7 @@ impl Owner {
     /// Whoever `waker` wakes, by its two words.
     #[inline]
     pub fn of(waker: &Waker) -> Self {
-        Self { data: waker.data().addr(), vtable: std::ptr::from_ref(waker.vtable()).addr() }
+        Self { data: waker.data().addr(), vtable: ptr::from_ref(waker.vtable()).addr() }
     }
 
     /// The address of the waker's functions, without the marks.

@@ -417,7 +417,8 @@ impl<T> State<T> {
     fn leave_open<F: Flavour>(&mut self, value: Option<T>) -> Left {
         let Self::Open(waiting) = self else { return Left::default() };
         let Waiting { receiver, sender } = mem::take(waiting);
-        let (receiver, begun) = receiver.map(Alone::grant).unwrap_or_default();
+        let (receiver, begun) = receiver.map(Alone::grant).unzip();
+        let begun = begun.flatten();
         let (begun, unnoticed) = if F::IS_LOCAL { (begun, None) } else { (None, begun) };
         // Nobody is left in what it was; so the compiler need not look.
         mem::forget(mem::replace(self, Self::Over { value, begun: unnoticed }));

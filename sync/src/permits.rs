@@ -13,7 +13,7 @@
 
 use crate::{
     flavour::{Flavour, Guarded, Tally, Word},
-    observer::{self, Wait},
+    observer::{self, Holder, Wait},
     wait_list::{Attempt, LazyList, Queued, Turn, Wakes, wake_all},
 };
 use std::task::{Context, Poll};
@@ -64,6 +64,13 @@ impl<F: Flavour> Permits<F> {
     /// Futures that wait.
     pub(crate) fn waiters(&self) -> usize {
         self.queue.with(|queue| queue.len())
+    }
+
+    /// Tells those who look on that what is held was made into something else.
+    pub(crate) fn note_holder(&self, holder: Option<Holder>) {
+        if self.word.load() & QUEUE != 0 {
+            self.queue.with(|queue| queue.get().map(|list| list.note_holder(holder)));
+        }
     }
 
     /// Takes `wanted`, if nobody waits and that many are free; `None` if not.

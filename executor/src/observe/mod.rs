@@ -1,33 +1,25 @@
 //! The executor's half of coordination: who waits for what, and what can be said about waits that will not end.
 //!
-//! [`Watch`] is the observer that a process installs once; it keeps nothing. What is known of the waits of a runtime's
-//! tasks lies in that runtime's [`Observed`], in plain cells, and is touched on its own thread only. A wait costs a
-//! record here, a lock with waiters an entry; a runtime in which nobody waits does nothing here at all. The ticket of a
-//! record has its task's key, and a grant wakes that: so a wait keeps no waker.
+//! A queue shows who waits in it on its [`Board`]: a wait costs a few stores there and calls nobody. A runtime keeps a list of
+//! the boards that its tasks have waited at (those of the shared flavour are on one list of the process), and reads them
+//! when somebody asks ([`waits`]) and when nobody is ready ([`audit`]). Where only one can wait there is no queue, and
+//! the few words go into the books of the runtime.
 //!
-//! ```text
-//! begin ──> record ──granted──> record, granted ──end──> (nothing)
-//!             │ └──────end──────────────────────────────────^
-//!             └─ names its own key as the holder ──> suspect, judged after this batch and when its wakers change
-//! ```
+//! [`Watch`] is the observer that a process installs once; it keeps nothing. A queue keeps no waker of ours, only its key,
+//! and has it woken here.
 //!
-//! What other threads do: a wait that ends elsewhere posts its end home; if that runtime is gone, so is the record. A
-//! grant from elsewhere is not noted, as to tell would cost more than the grant: a wait so granted seems to wait until
-//! it ends, which errs on the side of silence in all that is reported here.
-//!
-//! Whether a wait is hopeless is proved, never guessed; see `verdict.rs`.
+//! Whether a wait is hopeless is proved, never guessed; see `audit.rs`.
 
+mod audit;
 mod books;
-mod locks;
 mod report;
-mod verdict;
 mod waits;
 
 pub use report::Report;
 pub use waits::{WaitHolder, WaitInfo, waits};
 
 pub(crate) use report::{OnReport, deliver};
-pub(crate) use verdict::{look_after, look_after_at_rest, task_ended};
+pub(crate) use audit::{audit, task_ended};
 
 use crate::{
     core::Core,
@@ -36,14 +28,16 @@ use crate::{
     task::{TaskId, raw::TaskRef, slots::Key, waker},
     time,
 };
-use books::{Asker, Books};
-use runtime_sync::{Kind, Observer, Owner, Ticket, Wait};
+use audit::Pace;
+use books::Books;
+use runtime_sync::{Board, KEY_RUNTIME_BITS, Kind, Observer, Owner, Wait};
 use std::{
     cell::RefCell,
     num::NonZeroU64,
     panic::Location,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll, RawWakerVTable, Waker},
     time::Duration,
 };
 
@@ -53,34 +47,64 @@ pub(crate) fn install() {
     runtime_sync::install(&WATCH);
 }
 
+const _: () = assert!(KEY_RUNTIME_BITS == registry::INDEX_BITS, "sync knows where a key has its runtime");
+
 /// What one runtime knows of its tasks' waits.
 pub(crate) struct Observed {
     /// Never borrowed while other people's code runs.
     books: RefCell<Books>,
+    pace: Pace,
     on_report: OnReport,
 }
 
 impl Observed {
     pub(crate) fn new(runtime: RuntimeId, on_report: OnReport) -> Self {
-        Self { books: RefCell::new(Books::new(runtime)), on_report }
+        Self { books: RefCell::new(Books::new(runtime)), pace: Pace::default(), on_report }
     }
 
     /// Whether [`task_ended`] should be told of an end.
     #[inline]
     pub(crate) fn watches_ends(&self) -> bool {
-        self.books.borrow().watched() != 0
+        self.books.borrow().watches_ends()
     }
 
-    /// Whether anything should be looked after once nobody is ready.
+    /// Nobody is ready. Whether all that wait should be looked at before the thread sleeps: not each time if there are
+    /// many, unless the time is free.
     #[inline]
-    pub(crate) fn has_work(&self) -> bool {
-        self.books.borrow().has_work()
+    pub(crate) fn rest(&self, is_free: bool) -> Rest {
+        if !self.has_boards() {
+            Rest::Nothing
+        } else if self.pace.rest() || is_free {
+            Rest::Audit
+        } else {
+            Rest::Later
+        }
+    }
+
+    /// A stride of polls is over. Whether all that wait should be looked at although somebody is always ready.
+    pub(crate) fn stride(&self) -> bool {
+        self.pace.stride() && self.has_boards()
+    }
+
+    fn has_boards(&self) -> bool {
+        !self.books.borrow().boards.is_empty() || books::has_shared()
     }
 
     #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut Books) -> R) -> R {
         f(&mut self.books.borrow_mut())
     }
+}
+
+/// What to do before the thread sleeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// There is nothing to look at.
+    Nothing,
+    /// An [`audit`] is due.
+    Audit,
+    /// One will be, unless it goes on soon.
+    Later,
 }
 
 /// The observer of every runtime of this process: finds the one that is meant.
@@ -95,16 +119,26 @@ impl Watch {
 }
 
 impl Observer for Watch {
+    fn wakers(&self) -> Option<&'static RawWakerVTable> {
+        Some(waker::functions())
+    }
+
     #[inline]
-    fn begin(&self, waker: &Waker, wait: &Wait) -> Option<Ticket> {
-        current::with(|core| {
-            let asker = Asker::of(core, waker)?;
-            let (number, is_news) = core.observed().with(|books| books.begin(core, asker, wait))?;
-            if is_news {
-                core.call_observer();
-            }
-            Some(Ticket { number, owner: if asker.is_ours { Owner::of(waker) } else { Owner::UNKNOWN } })
-        })?
+    fn wake(&self, key: usize) {
+        waker::wake_key(Key::from_word(key));
+    }
+
+    fn enlist(&self, board: &Arc<Board>) {
+        if board.is_shared() {
+            books::enlist_shared(board);
+        } else {
+            current::with(|core| core.observed().with(|books| books.boards.push(board)));
+        }
+    }
+
+    #[inline]
+    fn begin(&self, waker: &Waker, wait: &Wait) -> Option<NonZeroU64> {
+        current::with(|core| core.observed().with(|books| books.begin(core, waker, wait)))?
     }
 
     #[inline]
@@ -115,24 +149,8 @@ impl Observer for Watch {
         }
     }
 
-    #[inline]
-    fn granted(&self, ticket: Ticket) {
-        let key = waker::key_of_owner(ticket.owner);
-        let at_home = Self::at_home(runtime_of(ticket.number), |core| {
-            if core.observed().with(|books| books.granted(ticket.number)) {
-                core.call_observer();
-            }
-            if let Some(key) = key {
-                core.wake(key);
-            }
-        });
-        if let (None, Some(key)) = (at_home, key) {
-            waker::wake_key(key);
-        }
-    }
-
-    fn still_waits(&self, number: NonZeroU64, describe: &mut dyn FnMut() -> Wait) -> Option<Wait> {
-        Self::at_home(runtime_of(number), |core| verdict::confirm(core, number, describe))?
+    fn still_waits(&self, board: &Arc<Board>, seat: u32, describe: &mut dyn FnMut() -> Wait) -> Option<Wait> {
+        current::with(|core| audit::confirm(core, board, seat, describe))?
     }
 
     fn owner(&self, waker: &Waker) -> Owner {

@@ -1,12 +1,12 @@
 //! A list of all that tasks wait for, for people.
 
-use super::task_id;
+use super::{books::Alone, task_id};
 use crate::{
     core::Core,
     current,
-    task::{TaskId, TaskInfo, raw::TaskRef},
+    task::{TaskId, TaskInfo, raw::TaskRef, waker},
 };
-use runtime_sync::Kind;
+use runtime_sync::{Holder, Kind};
 use std::panic::Location;
 
 /// One wait of a task: for what, since which line, and who has it.
@@ -63,25 +63,35 @@ pub struct WaitHolder {
 pub fn waits() -> Vec<WaitInfo> {
     current::expect("task::waits", |core| {
         core.observed().with(|books| {
-            let holder = |record: &super::books::Record| {
-                // What was noted at the last hand-over knows better than the wait from its beginning.
-                let lock = books.locks.get(record.lock()?);
-                let (key, since) = (lock.holder, lock.since?);
-                let key = key.filter(|key| core.is_home_of(*key));
-                let ended = key.and_then(|key| books.ended(key)).map(TaskInfo::id);
-                let task = key.and_then(|key| core.task_above(key)).map(TaskRef::id).or(ended);
-                Some(WaitHolder { task, since })
-            };
-            let info = |record: &super::books::Record| WaitInfo {
-                task: task_id(core, record.key),
-                kind: record.kind,
-                created: record.created,
-                address: record.address,
-                asked: record.asked,
-                holder: holder(record),
-                is_granted: record.is_granted,
-            };
-            books.records.iter().map(|(_, record)| info(record)).collect()
+            let mut waits = Vec::new();
+            books.each_waiting(core, &mut |board, key, waiting| {
+                let holder = board.holder().filter(|_| waiting.kind.has_holder() && !waiting.is_granted);
+                let holder = holder.map(|Holder { owner, since }| {
+                    let key = waker::key_of_owner(owner).filter(|key| core.is_home_of(*key));
+                    let ended = key.and_then(|key| books.ended(key)).map(TaskInfo::id);
+                    let task = key.and_then(|key| core.task_above(key)).map(TaskRef::id).or(ended);
+                    WaitHolder { task, since }
+                });
+                waits.push(WaitInfo {
+                    task: task_id(core, key),
+                    kind: waiting.kind,
+                    created: board.created(),
+                    address: board.address(),
+                    asked: waiting.asked,
+                    holder,
+                    is_granted: waiting.is_granted,
+                });
+            });
+            waits.extend(books.alone.iter().map(|(_, Alone { key, wait, .. })| WaitInfo {
+                task: task_id(core, *key),
+                kind: wait.kind,
+                created: wait.created,
+                address: wait.address,
+                asked: wait.asked,
+                holder: None,
+                is_granted: false,
+            }));
+            waits
         })
     })
 }

@@ -28,7 +28,7 @@ compile_error!("runtime-executor packs a waker into one 64-bit pointer: build it
 
 /// What a waker is: 12 bits runtime, 28 bits generation, 24 bits slot. The generations of tasks are even, those of
 /// children odd, so that a key still tells of which kind it was when nobody lives there any more.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Key(u64);
 
 impl Key {
@@ -71,7 +71,7 @@ impl Key {
 
     /// The key in the words of its waker.
     #[inline]
-    pub(super) fn from_word(data: usize) -> Self {
+    pub(crate) fn from_word(data: usize) -> Self {
         Self(data as u64)
     }
 }

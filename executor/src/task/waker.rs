@@ -140,6 +140,11 @@ pub(crate) fn key_of(waker: &Waker) -> Option<Key> {
 }
 
 /// How coordination calls whoever has this key: by the words of the waker.
+/// What our wakers are known by.
+pub(crate) fn functions() -> &'static RawWakerVTable {
+    &VTABLE
+}
+
 pub(crate) fn owner(key: Key) -> Owner {
     Owner::of(&waker(key))
 }

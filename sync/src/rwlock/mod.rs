@@ -220,7 +220,9 @@ impl<T: ?Sized, F: Flavour> RwLock<T, F> {
     /// Notes that the writer's guard shares ownership: it may be anywhere.
     fn note_owned(&self) {
         if let Some(Holder { owner, since }) = self.writer.read() {
-            self.writer.write(Some(Holder { owner: owner.with_owned_guard(), since }));
+            let holder = Some(Holder { owner: owner.with_owned_guard(), since });
+            self.writer.write(holder);
+            self.permits.note_holder(holder);
         }
     }
 

@@ -13,12 +13,16 @@
 //!
 //! Wakers are other people's code. They are cloned before the state is borrowed, and woken and dropped after.
 
+mod board;
 mod turn;
 mod woken;
 
-use std::mem;
+use crate::observer::{self, Holder, Wait};
+use board::Asker;
+use std::{mem, sync::Arc};
 use woken::Waiter;
 
+pub use board::{Board, Waiting};
 pub(crate) use turn::{Attempt, Turn};
 pub(crate) use woken::{Alone, Begun, Wakes, Woken, wake_all};
 
@@ -33,8 +37,6 @@ struct Place(u32);
 struct Entry {
     /// Whom to wake; taken by the grant. So this is also what tells whether the place is in the queue.
     woken: Option<Woken>,
-    /// Ends the wait in the observer's books.
-    begun: Option<Begun>,
     /// What the waiter asks for, then what it was granted; the primitive gives it its meaning.
     note: usize,
     before: u32,
@@ -42,10 +44,15 @@ struct Entry {
     after: u32,
 }
 
+/// Places of a queue's first allocation; then they are doubled.
+const FIRST_PLACES: usize = 2;
+
 /// The queue of one primitive.
 #[derive(Debug)]
 pub(crate) struct WaitList {
     entries: Vec<Entry>,
+    /// What the places show to others, under the same indices.
+    board: Option<Arc<Board>>,
     first: u32,
     last: u32,
     vacant: u32,
@@ -54,7 +61,7 @@ pub(crate) struct WaitList {
 
 impl Default for WaitList {
     fn default() -> Self {
-        Self { entries: Vec::new(), first: NONE, last: NONE, vacant: NONE, queued: 0 }
+        Self { entries: Vec::new(), board: None, first: NONE, last: NONE, vacant: NONE, queued: 0 }
     }
 }
 
@@ -80,6 +87,9 @@ impl WaitList {
         let entry = self.entries.get_mut(self.first as usize)?;
         entry.note = note;
         let woken = entry.woken.take();
+        if let Some(board) = &self.board {
+            board.grant(self.first);
+        }
         let second = entry.after;
         self.first = second;
         match self.entries.get_mut(second as usize) {
@@ -89,6 +99,13 @@ impl WaitList {
         self.queued -= 1;
         debug_assert!(woken.is_some(), "a place in the queue has somebody to wake");
         woken
+    }
+
+    /// Shows who holds what is waited for, where it is not a grant that tells.
+    pub(crate) fn note_holder(&self, holder: Option<Holder>) {
+        if let Some(board) = &self.board {
+            board.note_holder(holder);
+        }
     }
 
     /// Grants everybody in the queue, in order. Who arrives afterwards is not among them.
@@ -101,16 +118,17 @@ impl WaitList {
     }
 
     #[inline(always)]
-    fn arrive(&mut self, waiter: Waiter, note: usize) -> Place {
-        let Waiter { woken, begun } = waiter;
-        let entry = Entry { woken: Some(woken), begun, note, before: self.last, after: NONE };
-        let index = match self.entries.get_mut(self.vacant as usize) {
+    fn arrive(&mut self, waiter: Waiter, note: usize, is_local: bool) -> Place {
+        let Waiter { woken, asker, wait } = waiter;
+        let index = self.vacant;
+        let entry = Entry { woken: Some(woken), note, before: self.last, after: NONE };
+        let index = match self.entries.get_mut(index as usize) {
             Some(vacant) => {
-                let index = mem::replace(&mut self.vacant, vacant.after);
+                self.vacant = vacant.after;
                 *vacant = entry;
                 index
             }
-            None => self.grow(entry),
+            None => self.grow(entry, asker, &wait, is_local),
         };
         match self.entries.get_mut(self.last as usize) {
             Some(last) => last.after = index,
@@ -118,14 +136,29 @@ impl WaitList {
         }
         self.last = index;
         self.queued += 1;
+        if let Some(board) = &self.board
+            && !board.enter(index, asker, &wait, self.queued == 1)
+        {
+            enlist(board, asker);
+        }
         Place(index)
     }
 
     #[cold]
-    fn grow(&mut self, entry: Entry) -> u32 {
+    fn grow(&mut self, entry: Entry, asker: Asker, wait: &Wait, is_local: bool) -> u32 {
         let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE);
+        let index = index.expect("fewer than 2^32 - 1 futures wait for one thing");
         self.entries.push(entry);
-        index.expect("fewer than 2^32 - 1 futures wait for one thing")
+        if !self.board.as_ref().is_some_and(|board| board.has_room_for(index)) {
+            let seats = FIRST_PLACES.max(self.entries.len().next_power_of_two());
+            let board = Arc::new(match &self.board {
+                Some(board) => board.grown(seats),
+                None => Board::new(wait, is_local, seats),
+            });
+            enlist(&board, asker);
+            self.board = Some(board);
+        }
+        index
     }
 
     /// Takes back the grant with the highest note, if one of at least `least` is out: whoever has it is at the head
@@ -137,6 +170,9 @@ impl WaitList {
         let Some((index, entry)) = granted.max_by_key(|(_, entry)| entry.note) else { return false };
         entry.woken = Some(Woken::already());
         entry.note = 0;
+        if let Some(board) = &self.board {
+            board.revoke(index);
+        }
         (entry.before, entry.after) = (NONE, self.first);
         match self.entries.get_mut(self.first as usize) {
             Some(second) => second.before = index,
@@ -147,25 +183,38 @@ impl WaitList {
         true
     }
 
-    /// Gives a place up that was granted. What it held is to be dropped once the state is released.
+    /// Gives a place up that was granted.
     #[inline]
-    fn leave_granted(&mut self, place: Place) -> Option<Begun> {
+    fn leave_granted(&mut self, place: Place) {
         let vacant = mem::replace(&mut self.vacant, place.0);
         let entry = self.entry(place);
         entry.after = vacant;
         entry.note = 0; // no grant that could be taken back
-        entry.begun.take()
+        if let Some(board) = &self.board {
+            board.leave(place.0);
+        }
     }
 
-    /// Gives a place up. What it held is to be dropped once the state is released.
+    /// Gives a place up. Whom it would have woken is to be dropped once the state is released.
     fn leave(&mut self, place: Place) -> Left {
         let entry = self.entry(place);
         let (woken, note) = (entry.woken.take(), entry.note);
         if woken.is_some() {
             self.unlink(place);
         }
-        let granted = woken.is_none().then_some(note);
-        Left { granted, held: (woken, self.leave_granted(place)) }
+        self.leave_granted(place);
+        Left { granted: woken.is_none().then_some(note), woken }
+    }
+
+    /// The future in that place goes on waiting, with another waker. The one before is to be dropped once the state is
+    /// released.
+    fn renew(&mut self, place: Place, woken: Woken, asker: Asker) -> Option<Woken> {
+        if let Some(board) = &self.board
+            && !board.renew(place.0, asker)
+        {
+            enlist(board, asker);
+        }
+        self.entry(place).woken.replace(woken)
     }
 
     /// Takes a place out of the queue.
@@ -196,7 +245,16 @@ struct Left {
     /// It was granted this and nobody took notice: whoever dropped the future has to pass it on.
     granted: Option<usize>,
     #[expect(dead_code, reason = "kept to be dropped in the right place")]
-    held: (Option<Woken>, Option<Begun>),
+    woken: Option<Woken>,
+}
+
+/// The board is new, or the runtime of `asker` has not seen it.
+#[cold]
+fn enlist(board: &Arc<Board>, asker: Asker) {
+    if let Some(observer) = observer::observer() {
+        observer.enlist(board);
+        board.settle(asker);
+    }
 }
 
 /// State that has a queue.

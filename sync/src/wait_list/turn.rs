@@ -1,12 +1,12 @@
 //! A future's side of a wait: the place that it has, and how it is polled.
 
-use super::{Begun, Place, Queued, Wakes, woken::Waiter};
+use super::{Board, Place, Queued, Wakes, Woken, woken::Waiter};
 use crate::{
     flavour::Guarded,
-    observer::{self, Ticket, Wait},
+    observer::{self, Wait},
 };
 use std::{
-    mem,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -65,13 +65,13 @@ impl Turn {
         describe: impl FnOnce() -> Wait,
         attempt: impl FnOnce(&mut S, &mut Wakes) -> Attempt<R>,
     ) -> Poll<R> {
-        let mut waiter = Some(Waiter::new(cx, &describe()));
+        let mut waiter = Some(Waiter::new(cx, describe()));
         let mut wakes = Wakes::default();
         let polled = guarded.with(|state| match attempt(state, &mut wakes) {
             Attempt::Done(result) => Poll::Ready(result),
             Attempt::Wait(note) => {
                 let waiter = waiter.take().expect("used once");
-                self.0 = Some(state.list(which).arrive(waiter, note));
+                self.0 = Some(state.list(which).arrive(waiter, note, G::IS_LOCAL));
                 Poll::Pending
             }
         });
@@ -99,12 +99,12 @@ impl Turn {
             }
             let note = entry.note;
             let result = accept(state, note, &mut wakes);
-            Ok((result, state.list(which).leave_granted(place)))
+            state.list(which).leave_granted(place);
+            Ok(result)
         });
         match found {
-            Ok((result, begun)) => {
+            Ok(result) => {
                 self.0 = None;
-                drop(begun);
                 wakes.wake();
                 Poll::Ready(result)
             }
@@ -124,10 +124,10 @@ impl Turn {
     ) -> Poll<R> {
         /// What is to be dropped or done with the state released.
         enum Next<R> {
-            Finish(R, Option<Begun>),
-            StayQueued(Option<Ticket>),
+            Finish(R),
+            StayQueued(Option<Arc<Board>>),
             PrepareWaiter,
-            Renewed(Waiter),
+            Renewed(Option<Woken>),
         }
         let place = self.0.expect("only who waits looks for a grant");
         let mut waiter = None::<Waiter>;
@@ -135,35 +135,33 @@ impl Turn {
         let mut wakes = Wakes::default();
         loop {
             let next = guarded.with(|state| {
-                let entry = state.list(which).entry(place);
-                if let Some(known) = &mut entry.woken {
+                let list = state.list(which);
+                if let Some(known) = &list.entry(place).woken {
                     if known.will_wake(cx.waker()) {
-                        return Next::StayQueued(known.ticket());
+                        return Next::StayQueued(list.board.clone());
                     }
-                    let Some(mut waiter) = waiter.take() else { return Next::PrepareWaiter };
-                    mem::swap(known, &mut waiter.woken);
-                    mem::swap(&mut entry.begun, &mut waiter.begun);
-                    return Next::Renewed(waiter);
+                    let Some(waiter) = waiter.take() else { return Next::PrepareWaiter };
+                    return Next::Renewed(list.renew(place, waiter.woken, waiter.asker));
                 }
-                let note = entry.note;
+                let note = list.entry(place).note;
                 let accept = accept.take().expect("a grant is accepted once");
                 let result = accept(state, note, &mut wakes);
-                Next::Finish(result, state.list(which).leave_granted(place))
+                state.list(which).leave_granted(place);
+                Next::Finish(result)
             });
             match next {
                 Next::PrepareWaiter => {
                     let describe = describe.take().expect("a waiter is prepared once");
-                    waiter = Some(Waiter::new(cx, &describe()));
+                    waiter = Some(Waiter::new(cx, describe()));
                 }
-                Next::Finish(result, begun) => {
+                Next::Finish(result) => {
                     self.0 = None;
-                    drop(begun);
                     wakes.wake();
                     return Poll::Ready(result);
                 }
-                Next::StayQueued(ticket) => {
+                Next::StayQueued(board) => {
                     let mut describe = || describe.take().expect("a wait is described once")();
-                    refuse_if_hopeless(ticket, &mut describe);
+                    refuse_if_hopeless(board.as_ref(), place, &mut describe);
                     return Poll::Pending;
                 }
                 Next::Renewed(before) => {
@@ -195,10 +193,10 @@ impl Turn {
 }
 
 /// The task holds what it waits for, and nothing else can wake it: better an answer than a silence without end.
-fn refuse_if_hopeless(ticket: Option<Ticket>, describe: &mut dyn FnMut() -> Wait) {
-    if let Some(ticket) = ticket
+fn refuse_if_hopeless(board: Option<&Arc<Board>>, place: Place, describe: &mut dyn FnMut() -> Wait) {
+    if let Some(board) = board
         && let Some(observer) = observer::observer()
-        && let Some(wait) = observer.still_waits(ticket.number, describe)
+        && let Some(wait) = observer.still_waits(board, place.0, describe)
     {
         hopeless(&wait);
     }

@@ -1,8 +1,8 @@
-//! Whom to wake, and the observer's ticket of the wait: always handled with the state released.
+//! Whom to wake, and how: always done with the state released.
 
-use crate::observer::{self, Owner, Ticket, Wait};
+use super::board::Asker;
+use crate::observer::{self, Wait};
 use std::{
-    mem,
     num::NonZeroU64,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     task::{Context, Waker},
@@ -12,60 +12,43 @@ use std::{
 #[derive(Debug)]
 #[must_use = "a grant that nobody learns of is a lost wake-up"]
 pub(crate) enum Woken {
-    /// By the observer, which keeps who it is.
-    ByTicket(Ticket),
-    /// By its waker; the observer is told, if it has the wait in its books.
-    ByWaker(Waker, Option<NonZeroU64>),
+    /// By the observer, whose wakers need not be kept: the key will do.
+    Known(usize),
+    /// By a waker of somebody else's.
+    Foreign(Waker),
 }
 
 impl Woken {
-    /// Enters the wait in the observer's books, and keeps what is needed to wake whoever waits.
     #[inline]
-    fn new(cx: &Context<'_>, wait: &Wait) -> (Self, Option<Begun>) {
-        let ticket = observer::observer().and_then(|observer| observer.begin(cx.waker(), wait));
-        let begun = ticket.map(|ticket| Begun(ticket.number));
-        let woken = match ticket {
-            Some(ticket) if ticket.owner != Owner::UNKNOWN => Self::ByTicket(ticket),
-            ticket => Self::ByWaker(cx.waker().clone(), ticket.map(|ticket| ticket.number)),
-        };
-        (woken, begun)
+    fn new(waker: &Waker) -> Self {
+        match observer::key_of(waker) {
+            Some(key) => Self::Known(key),
+            None => Self::Foreign(waker.clone()),
+        }
     }
 
     /// For somebody who has been woken and not yet polled.
     pub(super) fn already() -> Self {
-        Self::ByWaker(Waker::noop().clone(), None)
+        Self::Foreign(Waker::noop().clone())
     }
 
     #[inline]
     pub(super) fn will_wake(&self, waker: &Waker) -> bool {
         match self {
-            Self::ByTicket(ticket) => ticket.owner == Owner::of(waker),
-            Self::ByWaker(known, _) => known.will_wake(waker),
+            Self::Known(key) => observer::key_of(waker) == Some(*key),
+            Self::Foreign(known) => known.will_wake(waker),
         }
-    }
-
-    #[inline]
-    pub(super) fn ticket(&self) -> Option<Ticket> {
-        match self {
-            Self::ByTicket(ticket) => Some(*ticket),
-            Self::ByWaker(_, number) => number.map(|number| Ticket { number, owner: Owner::UNKNOWN }),
-        }
-    }
-
-    #[inline]
-    fn begun(&self) -> Option<Begun> {
-        self.ticket().map(|ticket| Begun(ticket.number))
     }
 
     #[inline]
     pub(crate) fn wake(self) {
-        if let Some(ticket) = self.ticket()
-            && let Some(observer) = observer::observer()
-        {
-            observer.granted(ticket);
-        }
-        if let Self::ByWaker(waker, _) = self {
-            waker.wake();
+        match self {
+            Self::Known(key) => {
+                if let Some(observer) = observer::observer() {
+                    observer.wake(key);
+                }
+            }
+            Self::Foreign(waker) => waker.wake(),
         }
     }
 }
@@ -86,29 +69,26 @@ impl Drop for Begun {
 /// Whoever is the only one that can wait, and so needs no list. Dropped, its wait ends.
 #[derive(Debug)]
 pub(crate) struct Alone {
-    /// Until it is granted or ended.
-    woken: Option<Woken>,
+    woken: Woken,
+    begun: Option<Begun>,
 }
 
 impl Alone {
     #[inline]
     pub(crate) fn new(cx: &Context<'_>, wait: &Wait) -> Self {
-        let (woken, begun) = Woken::new(cx, wait);
-        mem::forget(begun); // ended by the number in the ticket
-        Self { woken: Some(woken) }
+        let begun = observer::observer().and_then(|observer| observer.begin(cx.waker(), wait)).map(Begun);
+        Self { woken: Woken::new(cx.waker()), begun }
     }
 
     #[inline]
     pub(crate) fn will_wake(&self, waker: &Waker) -> bool {
-        self.woken.as_ref().is_some_and(|woken| woken.will_wake(waker))
+        self.woken.will_wake(waker)
     }
 
     /// It was granted something: to be woken, and its wait, which is to end when it takes notice.
     #[inline]
-    pub(crate) fn grant(mut self) -> (Option<Woken>, Option<Begun>) {
-        let woken = self.woken.take();
-        let begun = woken.as_ref().and_then(Woken::begun);
-        (woken, begun)
+    pub(crate) fn grant(self) -> (Woken, Option<Begun>) {
+        (self.woken, self.begun)
     }
 
     /// Its wait is over, whether it takes notice or not.
@@ -116,31 +96,27 @@ impl Alone {
     pub(crate) fn end(self) {
         let (woken, begun) = self.grant();
         drop(begun);
-        if let Some(woken) = woken {
-            woken.wake();
-        }
+        woken.wake();
     }
 }
 
-impl Drop for Alone {
-    #[inline]
-    fn drop(&mut self) {
-        drop(self.woken.as_ref().and_then(Woken::begun));
-    }
-}
-
-/// Somebody about to wait: prepared before the state is borrowed. Dropped unused, it ends its wait again.
+/// Somebody about to wait: prepared before the state is borrowed.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     pub(super) woken: Woken,
-    pub(super) begun: Option<Begun>,
+    pub(super) asker: Asker,
+    pub(super) wait: Wait,
 }
 
 impl Waiter {
     #[inline]
-    pub(super) fn new(cx: &Context<'_>, wait: &Wait) -> Self {
-        let (woken, begun) = Woken::new(cx, wait);
-        Self { woken, begun }
+    pub(super) fn new(cx: &Context<'_>, wait: Wait) -> Self {
+        let woken = Woken::new(cx.waker());
+        let asker = match &woken {
+            Woken::Known(key) => Asker::known(*key),
+            Woken::Foreign(_) => Asker::with_foreign_waker(),
+        };
+        Self { woken, asker, wait }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::stage::{Task, now};
 use runtime_sync::{
-    Elapsed, Kind, Observer, Owner, Ticket, Wait, event::Event, flavour::Flavour, lock::Lock,
+    Board, Elapsed, Kind, Observer, Owner, Wait, event::Event, flavour::Flavour, lock::Lock,
     semaphore::Semaphore,
 };
 use std::{
@@ -13,7 +13,8 @@ use std::{
     num::NonZeroU64,
     panic::Location,
     pin::Pin,
-    task::{Poll, Waker},
+    sync::Arc,
+    task::{Poll, RawWakerVTable, Waker},
     time::Duration,
 };
 
@@ -27,11 +28,15 @@ both!(
 struct Timers;
 
 impl Observer for Timers {
-    fn begin(&self, _: &Waker, _: &Wait) -> Option<Ticket> {
+    fn wakers(&self) -> Option<&'static RawWakerVTable> {
+        None
+    }
+    fn wake(&self, _: usize) {}
+    fn enlist(&self, _: &Arc<Board>) {}
+    fn begin(&self, _: &Waker, _: &Wait) -> Option<NonZeroU64> {
         None
     }
     fn end(&self, _: NonZeroU64) {}
-    fn granted(&self, _: Ticket) {}
     // Nobody by name: it makes no difference to the other stories whether this was installed before them.
     fn owner(&self, _: &Waker) -> Owner {
         Owner::UNKNOWN

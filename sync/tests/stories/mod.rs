@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "each program uses a part of it")]
 
-use runtime_sync::{Kind, Observer, Owner, Ticket, Wait};
+use runtime_sync::{Board, Kind, Observer, Owner, Wait};
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
@@ -14,7 +14,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, RawWakerVTable, Wake, Waker},
     time::Duration,
 };
 
@@ -235,6 +235,7 @@ thread_local! {
     static CLOCK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     static SLEEPERS: RefCell<Vec<Sleeper>> = const { RefCell::new(Vec::new()) };
     static LAST_MINUTE: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+    static BOARDS: RefCell<Vec<Arc<Board>>> = const { RefCell::new(Vec::new()) };
     static OPEN_WAITS: RefCell<Vec<(NonZeroU64, Wait)>> = const { RefCell::new(Vec::new()) };
     static TICKETS: Cell<u64> = const { Cell::new(0) };
     static HOLDS: RefCell<Vec<(Owner, Kind, i32)>> = const { RefCell::new(Vec::new()) };
@@ -271,7 +272,20 @@ pub(crate) fn when_time_is_over(act: impl FnOnce() + 'static) {
 
 /// Waits that have begun and not ended.
 pub(crate) fn open_waits() -> Vec<Wait> {
-    OPEN_WAITS.with_borrow(|waits| waits.iter().map(|(_, wait)| *wait).collect())
+    let alone = OPEN_WAITS.with_borrow(|waits| waits.iter().map(|(_, wait)| *wait).collect::<Vec<_>>());
+    BOARDS.with_borrow_mut(|boards| boards.retain(|board| !Board::is_deserted(board)));
+    let boards = BOARDS.with_borrow(Vec::clone);
+    let queued = boards.iter().flat_map(|board| {
+        let holder = board.holder();
+        board.waiting().map(move |waiting| Wait {
+            kind: waiting.kind,
+            created: board.created(),
+            asked: waiting.asked,
+            address: board.address(),
+            holder: holder.filter(|_| waiting.kind.has_holder()),
+        })
+    });
+    queued.chain(alone).collect()
 }
 
 /// What was said about who holds what, since it was asked last.
@@ -280,18 +294,28 @@ pub(crate) fn holds() -> Vec<(Owner, Kind, i32)> {
 }
 
 impl Observer for Services {
-    fn begin(&self, _: &Waker, wait: &Wait) -> Option<Ticket> {
+    fn wakers(&self) -> Option<&'static RawWakerVTable> {
+        None
+    }
+
+    fn wake(&self, _: usize) {
+        unreachable!("no waker is known by its key");
+    }
+
+    fn enlist(&self, board: &Arc<Board>) {
+        BOARDS.with_borrow_mut(|boards| boards.push(board.clone()));
+    }
+
+    fn begin(&self, _: &Waker, wait: &Wait) -> Option<NonZeroU64> {
         TICKETS.set(TICKETS.get() + 1);
         let number = NonZeroU64::new(TICKETS.get())?;
         OPEN_WAITS.with_borrow_mut(|waits| waits.push((number, *wait)));
-        Some(Ticket { number, owner: Owner::UNKNOWN })
+        Some(number)
     }
 
     fn end(&self, number: NonZeroU64) {
         OPEN_WAITS.with_borrow_mut(|waits| waits.retain(|(open, _)| *open != number));
     }
-
-    fn granted(&self, _: Ticket) {}
 
     fn owner(&self, waker: &Waker) -> Owner {
         name(waker)

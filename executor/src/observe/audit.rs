@@ -1,0 +1,280 @@
+//! What can be said about waits that do not end, found out between two batches: an *audit* of all boards.
+//!
+//! It is done when nobody is ready, now and then while somebody always is, and when a run ends; so that it costs little, its
+//! price in turns follows the number of those who wait ([`Pace`]).
+//!
+//! # Waits for each other
+//!
+//! Tasks that wait for locks which they hold themselves, or which others hold who wait likewise, may be all right: the
+//! guard may be in a branch of a `join!` that sleeps, in an executor inside a task, or with somebody else by now. They are
+//! stuck if nobody could ever poll any of them again. That is proved by counting, for each of them: no clone of its waker is
+//! out (our waits keep none), no waiter of a timer, a socket, a handle or a group has its key, it is not scheduled, no mail
+//! has come, and every wait of ours that has its key is for a lock whose holder is stuck as well. What their futures contain
+//! stands still for good then, the guards with it. That the guard is in there is the other half:
+//!
+//! - A [`LockGuard`](runtime_sync::LockGuard) borrows its lock, which a spawned future cannot take along. (A lock that was
+//!   leaked lends its guards for ever. `Lock::acquire` says in its documentation that such a guard still counts as its
+//!   acquirer's.) So who waits for such a lock of its own is *hopeless*, and panics in its next poll.
+//! - A guard of the shared flavour may be on another thread, one taken in a branch of a `join_all` in another branch:
+//!   that is reported, and the task goes on waiting.
+//! - An owned guard is made to be handed on, and nothing is said.
+//!
+//! # Grants that nobody takes
+//!
+//! Whoever is granted something is woken, so polled by the end of the next batch; and mostly takes notice then. If its
+//! task rests and the future has not taken notice, it is a *futurelock* (Oxide's RFD 609): the future is alive but no
+//! longer polled, and what it was granted serves nobody. An executor inside the task may yet come to it, hence this is a
+//! report and changes nothing. A grant from another thread is left alone, as its wake may be under way.
+
+use super::{
+    Report,
+    books::Books,
+    deliver, waits,
+};
+use crate::{
+    core::Core,
+    task::{
+        raw::TaskRef,
+        slots::{Key, Out},
+        waker,
+    },
+};
+use runtime_sync::{Board, Holder, Kind, Wait, Waiting};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    ptr,
+    sync::Arc,
+};
+
+/// When the next audit is due: after so many looks that its price is small beside what was done meanwhile.
+#[derive(Default)]
+pub(super) struct Pace {
+    /// Waits that the last one has looked at.
+    price: Cell<u32>,
+    /// Times since then that nobody was ready.
+    rests: Cell<u32>,
+    /// Strides of polls since then.
+    strides: Cell<u32>,
+}
+
+/// Waits that are looked at for one time that nobody is ready, which costs a system call.
+const WAITS_PER_REST: u32 = 8;
+/// Strides of polls between two audits, if nobody ever rests: about a thousand polls.
+const MIN_STRIDES: u32 = 64;
+/// Strides for each wait that is looked at.
+const STRIDES_PER_WAIT: u32 = 1;
+
+impl Pace {
+    /// Nobody is ready. Whether it is time.
+    pub(super) fn rest(&self) -> bool {
+        self.rests.set(self.rests.get().saturating_add(1));
+        self.rests.get().saturating_mul(WAITS_PER_REST) >= self.price.get()
+    }
+
+    /// A stride of polls is over. Whether it is time.
+    pub(super) fn stride(&self) -> bool {
+        self.strides.set(self.strides.get().saturating_add(1));
+        self.strides.get() >= MIN_STRIDES.max(self.price.get().saturating_mul(STRIDES_PER_WAIT))
+    }
+
+    fn begin(&self, price: u32) {
+        self.price.set(price);
+        self.rests.set(0);
+        self.strides.set(0);
+    }
+}
+
+/// Looks at all that wait, and tells what is wrong. Between two batches.
+#[cold]
+pub(crate) fn audit(core: &Core) {
+    let observed = core.observed();
+    let wake = observed.with(|books| {
+        let survey = survey(core, books);
+        observed.pace.begin(survey.price);
+        if survey.may_be_stuck { find_stuck(core, books) } else { Vec::new() }
+    });
+    wake.into_iter().for_each(|key| core.wake(key));
+    deliver(core);
+}
+
+struct Survey {
+    price: u32,
+    /// Somebody waits for a lock whose holder rests and has no other way out at first sight.
+    may_be_stuck: bool,
+}
+
+/// The first look at each wait: what can be said of it alone.
+fn survey(core: &Core, books: &mut Books) -> Survey {
+    let mut survey = Survey { price: 0, may_be_stuck: false };
+    let mut reports = Vec::new();
+    books.each_board(&mut |_| survey.price = survey.price.saturating_add(1));
+    books.each_waiting(core, &mut |board, key, waiting| {
+        survey.price = survey.price.saturating_add(1);
+        if waiting.is_granted {
+            reports.extend(idle_grant(core, board, key, waiting));
+        } else if waiting.kind.has_holder()
+            && let Some((holder, holder_key)) = holder_of(core, board)
+        {
+            survey.may_be_stuck |= rests(core, holder_key);
+            if has_ended(core, holder_key) && !board.mark_holder_told() {
+                reports.push(Report::HolderEnded {
+                    holder: books.ended(holder_key).cloned(),
+                    kind: waiting.kind,
+                    created: board.created(),
+                    since: holder.since,
+                    waiting: waits::info(core, super::task_id(core, key)),
+                    asked: waiting.asked,
+                });
+            }
+        }
+    });
+    books.reports.append(&mut reports);
+    survey
+}
+
+/// Who holds what is waited for, if it is somebody of this runtime who has not handed the guard on by contract.
+fn holder_of(core: &Core, board: &Board) -> Option<(Holder, Key)> {
+    let holder = board.holder().filter(|holder| !holder.owner.has_owned_guard())?;
+    let key = waker::key_of_owner(holder.owner).filter(|key| core.is_home_of(*key))?;
+    Some((holder, key))
+}
+
+/// Futures in a group end all the time, and their group has what they leave; tasks do not come back.
+fn has_ended(core: &Core, key: Key) -> bool {
+    !key.is_child() && core.slots().find(key).is_none() && !core.is_closing()
+}
+
+/// A grant that its task, though it was woken and polled, has not taken.
+fn idle_grant(core: &Core, board: &Board, key: Key, waiting: &Waiting) -> Option<Report> {
+    let Waiting { kind, asked, seat, .. } = *waiting;
+    if waiting.is_granted_afar || waiting.is_told || !withholds(kind) {
+        return None;
+    }
+    // No task: it has ended and left its future to somebody, or an executor stands in between.
+    let task = core.task_above(key).filter(|task| !task.is_queued())?;
+    board.mark_told(seat);
+    Some(Report::Futurelock { task: waits::info_of(core, task), kind, created: board.created(), asked })
+}
+
+/// Whether a grant that nobody takes notice of keeps something from others.
+fn withholds(kind: Kind) -> bool {
+    use Kind::{Get, Lock, Put, RLock, Read, Receive, Semaphore, Send, Write};
+    matches!(kind, Lock | RLock | Read | Write | Semaphore | Send | Receive | Put | Get)
+}
+
+/// Whether nobody but a wait of ours could have that key polled again.
+fn rests(core: &Core, key: Key) -> bool {
+    core.out(key.slot()) == Out::default() && core.task_above(key).is_some_and(|task| !task.is_queued())
+}
+
+/// What a key waits for that may be stuck: nothing but locks, each with its holder.
+#[derive(Default)]
+struct Links {
+    locks: Vec<Link>,
+    has_way_out: bool,
+}
+
+struct Link {
+    board: Arc<Board>,
+    waiting: Waiting,
+    holder: Holder,
+    holder_key: Key,
+}
+
+/// Finds those who wait for each other or for themselves. Gives whom to wake, to be told in their next poll.
+fn find_stuck(core: &Core, books: &mut Books) -> Vec<Key> {
+    let mut stuck = BTreeMap::<Key, Links>::new();
+    books.each_waiting(core, &mut |board, key, waiting| {
+        let links = stuck.entry(key).or_default();
+        match holder_of(core, board).filter(|_| !waiting.is_granted && waiting.kind.has_holder()) {
+            Some((holder, holder_key)) => {
+                links.locks.push(Link { board: board.clone(), waiting: *waiting, holder, holder_key });
+            }
+            None => links.has_way_out = true,
+        }
+    });
+    for (_, alone) in &books.alone {
+        stuck.entry(alone.key).or_default().has_way_out = true;
+    }
+    stuck.retain(|key, links| !links.has_way_out && rests(core, *key));
+    // After the counts: see `Remote::count_clones`.
+    if core.remote().doorbell().has_rung() {
+        return Vec::new();
+    }
+    loop {
+        let keys: BTreeSet<Key> = stuck.keys().copied().collect();
+        let before = stuck.len();
+        stuck.retain(|_, links| links.locks.iter().all(|link| keys.contains(&link.holder_key)));
+        if stuck.len() == before {
+            break;
+        }
+    }
+    tell_stuck(core, books, &stuck)
+}
+
+/// Queues the reports of those who wait for themselves, or notes that they are hopeless and gives them.
+fn tell_stuck(core: &Core, books: &mut Books, stuck: &BTreeMap<Key, Links>) -> Vec<Key> {
+    books.hopeless.clear();
+    let mut wake = Vec::new();
+    for (key, links) in stuck {
+        for Link { board, waiting, holder, holder_key } in &links.locks {
+            if holder_key != key || waiting.is_told {
+                continue;
+            }
+            let stays = waiting.kind == Kind::Lock && !holder.owner.may_have_passed_it_on() && !key.is_child();
+            if stays && waiting.is_known {
+                books.hopeless.push((Arc::as_ptr(board), waiting.seat));
+                wake.push(*key);
+            } else {
+                board.mark_told(waiting.seat);
+                books.reports.push(Report::SelfWait {
+                    task: waits::info(core, super::task_id(core, *key)),
+                    kind: waiting.kind,
+                    created: board.created(),
+                    since: holder.since,
+                    asked: waiting.asked,
+                });
+            }
+        }
+    }
+    wake
+}
+
+/// The wait in that seat was polled and goes on. Gives what it waits for if that is hopeless, also by what the primitive
+/// says of itself now.
+pub(super) fn confirm(
+    core: &Core,
+    board: &Arc<Board>,
+    seat: u32,
+    describe: &mut dyn FnMut() -> Wait,
+) -> Option<Wait> {
+    let hopeless = (Arc::as_ptr(board), seat);
+    let found = core.observed().with(|books| {
+        let index = books.hopeless.iter().position(|found| ptr::eq(found.0, hopeless.0) && found.1 == seat);
+        index.map(|index| books.hopeless.swap_remove(index))
+    });
+    found?;
+    let wait = describe();
+    let holder = waker::key_of_owner(wait.holder?.owner)?;
+    let waits = board.waiting().find(|waiting| waiting.seat == seat)?;
+    (waits.key.map(Key::from_word) == Some(holder)).then_some(wait)
+}
+
+/// A task has ended, and its future and all in it is gone: asks what it has left behind.
+#[cold]
+pub(crate) fn task_ended(core: &Core, task: TaskRef) {
+    let key = task.key();
+    let told = core.observed().with(|books| {
+        for held in books.take_held(key).into_iter().filter(|held| held.count > 0) {
+            let (kind, created, count) = (held.kind, held.created, held.count.unsigned_abs());
+            let task = waits::info_of(core, task);
+            books.reports.push(Report::EndedHolding { task, kind, created, count });
+        }
+        books.remember(key, waits::info_of(core, task));
+        !books.reports.is_empty()
+    });
+    if told {
+        core.call_observer();
+    }
+}

@@ -1,0 +1,299 @@
+//! What a queue shows of itself: who waits in it, for how many lines of code somebody is to blame, and who holds what they
+//! wait for. Whoever looks on reads it when a question comes up, from any thread; so a wait costs a few stores here, and
+//! no call.
+//!
+//! Only its queue writes to a board, one at a time. A reader on another thread may see one seat or holder mixed from two;
+//! on the queue's own thread all is as it is.
+
+use crate::{
+    flavour::{HolderCell, SiteCell},
+    observer::{self, Holder, Kind, Owner, Wait},
+};
+use std::{
+    panic::Location,
+    sync::{
+        Arc,
+        // Plain ones, also under the model checker: nothing is decided by what is on a board.
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+/// A queue's board. See [`Observer::enlist`](crate::Observer::enlist).
+#[derive(Debug)]
+pub struct Board {
+    created: &'static Location<'static>,
+    address: usize,
+    /// The runtime that has it on its list, as in its keys; or [`EVERYWHERE`].
+    home: AtomicUsize,
+    holder: HolderCell,
+    /// What is wrong with the holder was told.
+    is_told: AtomicBool,
+    seats: Box<[Seat]>,
+}
+
+/// [`Board::home`] of a queue that any thread may use.
+const EVERYWHERE: usize = usize::MAX;
+/// [`Board::home`] of a queue that nobody has on a list.
+const NOWHERE: usize = usize::MAX - 1;
+
+/// One waiting future.
+#[derive(Debug)]
+struct Seat {
+    /// The key of whoever waits, if the marks do not say otherwise.
+    owner: AtomicUsize,
+    /// Null: nobody sits here.
+    asked: SiteCell,
+    /// The kind, and marks.
+    state: AtomicUsize,
+}
+
+/// [`Seat::state`]: nobody that the observer knows.
+const UNKNOWN: usize = 1 << 8;
+/// [`Seat::state`]: whoever is in `owner` waits with a waker that is somebody else's.
+const FOREIGN: usize = 1 << 9;
+/// [`Seat::state`]: granted, in the runtime of whoever waits.
+const GRANTED: usize = 1 << 10;
+/// [`Seat::state`]: granted, by another thread.
+const GRANTED_AFAR: usize = 1 << 11;
+/// [`Seat::state`]: what is wrong with it was told.
+const TOLD: usize = 1 << 12;
+const KIND: usize = UNKNOWN - 1;
+
+/// Who asks, as a queue notes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker {
+    /// A key, unless the mark says otherwise.
+    key: usize,
+    mark: usize,
+}
+
+impl Asker {
+    /// By a waker of the observer's.
+    #[inline]
+    pub(super) fn known(key: usize) -> Self {
+        Self { key, mark: 0 }
+    }
+
+    /// By somebody else's waker: then it is whoever runs.
+    pub(super) fn with_foreign_waker() -> Self {
+        match observer::key_of_owner(Owner::running()) {
+            Some(key) => Self { key, mark: FOREIGN },
+            None => Self { key: 0, mark: UNKNOWN | FOREIGN },
+        }
+    }
+}
+
+/// A wait, as its board shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which of the board's seats.
+    pub seat: u32,
+    /// The key of whoever waits; `None`: nobody that the observer knows.
+    pub key: Option<usize>,
+    /// Whether it waits with a waker of the observer's own.
+    pub is_known: bool,
+    /// In what kind of primitive.
+    pub kind: Kind,
+    /// Where the wait was asked for.
+    pub asked: &'static Location<'static>,
+    /// It was granted what it waits for and has not taken notice yet.
+    pub is_granted: bool,
+    /// That was done by another thread, whose wake may still be under way.
+    pub is_granted_afar: bool,
+    /// Somebody has called [`Board::mark_told`].
+    pub is_told: bool,
+}
+
+impl Board {
+    pub(super) fn new(wait: &Wait, is_local: bool, seats: usize) -> Self {
+        Self {
+            created: wait.created,
+            address: wait.address,
+            home: AtomicUsize::new(if is_local { NOWHERE } else { EVERYWHERE }),
+            holder: HolderCell::default(),
+            is_told: AtomicBool::new(false),
+            seats: (0..seats).map(|_| Seat::vacant()).collect(),
+        }
+    }
+
+    /// A larger one, for those of this one.
+    pub(super) fn grown(&self, seats: usize) -> Self {
+        let more = self.seats.len()..seats;
+        let taken = self.seats.iter().map(Seat::moved);
+        Self {
+            created: self.created,
+            address: self.address,
+            home: AtomicUsize::new(if self.is_shared() { EVERYWHERE } else { NOWHERE }),
+            holder: HolderCell::holding(self.holder.read()),
+            is_told: AtomicBool::new(self.is_told.load(Relaxed)),
+            seats: taken.chain(more.map(|_| Seat::vacant())).collect(),
+        }
+    }
+
+    /// Where the primitive was created.
+    pub fn created(&self) -> &'static Location<'static> {
+        self.created
+    }
+
+    /// The primitive's address when somebody waited there first: tells two from the same line apart.
+    pub fn address(&self) -> usize {
+        self.address
+    }
+
+    /// Whether it is the queue of a primitive that any thread may use.
+    pub fn is_shared(&self) -> bool {
+        self.home.load(Relaxed) == EVERYWHERE
+    }
+
+    /// Whether its queue is gone: `board` is the last trace.
+    pub fn is_deserted(board: &Arc<Self>) -> bool {
+        Arc::strong_count(board) == 1
+    }
+
+    /// Who holds what is waited for: as of the latest beginning of a wait or hand-over, so exact while somebody waits.
+    pub fn holder(&self) -> Option<Holder> {
+        self.holder.read()
+    }
+
+    /// Those who wait, in no order of meaning.
+    pub fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
+        (0..).zip(&self.seats).filter_map(|(number, seat)| seat.read(number))
+    }
+
+    /// Notes that what is wrong with a wait was told; forgotten when the seat is left.
+    pub fn mark_told(&self, seat: u32) {
+        if let Some(seat) = self.seats.get(seat as usize) {
+            seat.state.fetch_or(TOLD, Relaxed);
+        }
+    }
+
+    /// The runtime with that number in its keys ends: what waits for it still is nobody's, whatever has the number next.
+    pub fn disown(&self, runtime: usize) {
+        for seat in &self.seats {
+            if observer::runtime_of(seat.owner.load(Relaxed)) == runtime {
+                seat.state.fetch_or(UNKNOWN, Relaxed);
+            }
+        }
+        if self.home.load(Relaxed) == runtime {
+            self.home.store(NOWHERE, Relaxed);
+        }
+    }
+
+    /// Notes that what is wrong with the holder was told. Whether it had been noted already; that is forgotten when
+    /// there is another holder, and when nobody waits any more.
+    pub fn mark_holder_told(&self) -> bool {
+        self.is_told.swap(true, Relaxed)
+    }
+
+    // For the queue.
+
+    #[inline]
+    pub(super) fn has_room_for(&self, index: u32) -> bool {
+        (index as usize) < self.seats.len()
+    }
+
+    /// Somebody sits down; `is_first`: nobody else waits. False: a runtime has to put the board on its list.
+    #[inline]
+    pub(super) fn enter(&self, index: u32, asker: Asker, wait: &Wait, is_first: bool) -> bool {
+        let seat = &self.seats[index as usize];
+        seat.owner.store(asker.key, Relaxed);
+        seat.asked.write(Some(wait.asked));
+        seat.state.store(wait.kind as usize | asker.mark, Relaxed);
+        if wait.kind.has_holder() {
+            if is_first {
+                self.is_told.store(false, Relaxed);
+            }
+            self.holder.write(wait.holder);
+        }
+        let home = self.home.load(Relaxed);
+        home == EVERYWHERE || home == observer::runtime_of(asker.key) || asker.mark & UNKNOWN != 0
+    }
+
+    /// The same future waits on, with another waker. The answer is as that of `enter`.
+    pub(super) fn renew(&self, index: u32, asker: Asker) -> bool {
+        let seat = &self.seats[index as usize];
+        let state = seat.state.load(Relaxed) & !(UNKNOWN | FOREIGN);
+        seat.owner.store(asker.key, Relaxed);
+        seat.state.store(state | asker.mark, Relaxed);
+        let home = self.home.load(Relaxed);
+        home == EVERYWHERE || home == observer::runtime_of(asker.key) || asker.mark & UNKNOWN != 0
+    }
+
+    /// The runtime of that asker has it on its list.
+    pub(super) fn settle(&self, asker: Asker) {
+        if !self.is_shared() && asker.mark & UNKNOWN == 0 {
+            self.home.store(observer::runtime_of(asker.key), Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(super) fn grant(&self, index: u32) {
+        let seat = &self.seats[index as usize];
+        let state = seat.state.load(Relaxed);
+        let is_afar = self.is_shared() && is_afar(seat.owner.load(Relaxed));
+        seat.state.store(state | if is_afar { GRANTED_AFAR } else { GRANTED }, Relaxed);
+        if let Some(kind) = Kind::of(state & KIND)
+            && kind.has_holder()
+        {
+            self.is_told.store(false, Relaxed);
+            let key = seat.owner.load(Relaxed);
+            let is_known = kind != Kind::Read && state & UNKNOWN == 0;
+            let owner = Owner { data: key, vtable: observer::known_functions() };
+            let since = seat.asked.read().filter(|_| is_known);
+            self.holder.write(since.map(|since| Holder { owner, since }));
+        }
+    }
+
+    /// A grant is taken back.
+    pub(super) fn revoke(&self, index: u32) {
+        let seat = &self.seats[index as usize];
+        seat.state.store(seat.state.load(Relaxed) & !(GRANTED | GRANTED_AFAR | TOLD), Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn leave(&self, index: u32) {
+        self.seats[index as usize].asked.write(None);
+    }
+
+    /// What is held was handed on in another form.
+    pub(super) fn note_holder(&self, holder: Option<Holder>) {
+        self.holder.write(holder);
+    }
+}
+
+/// Whether the runtime of `key` runs somewhere else.
+fn is_afar(key: usize) -> bool {
+    let here = observer::key_of_owner(Owner::running());
+    here.is_none_or(|here| observer::runtime_of(here) != observer::runtime_of(key))
+}
+
+impl Seat {
+    fn vacant() -> Self {
+        Self { owner: AtomicUsize::new(0), asked: SiteCell::default(), state: AtomicUsize::new(0) }
+    }
+
+    fn moved(&self) -> Self {
+        let asked = SiteCell::default();
+        asked.write(self.asked.read());
+        Self {
+            owner: AtomicUsize::new(self.owner.load(Relaxed)),
+            asked,
+            state: AtomicUsize::new(self.state.load(Relaxed)),
+        }
+    }
+
+    fn read(&self, seat: u32) -> Option<Waiting> {
+        let asked = self.asked.read()?;
+        let state = self.state.load(Relaxed);
+        Some(Waiting {
+            seat,
+            key: (state & UNKNOWN == 0).then(|| self.owner.load(Relaxed)),
+            is_known: state & FOREIGN == 0,
+            kind: Kind::of(state & KIND)?,
+            asked,
+            is_granted: state & (GRANTED | GRANTED_AFAR) != 0,
+            is_granted_afar: state & GRANTED_AFAR != 0,
+            is_told: state & TOLD != 0,
+        })
+    }
+}

@@ -146,7 +146,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Lock,
         Self::RLock,
         Self::Read,
@@ -175,7 +175,7 @@ impl Kind {
 
     /// Whether somebody holds what is waited for.
     #[inline]
-    pub fn has_holder(self) -> bool {
+    pub const fn has_holder(self) -> bool {
         matches!(self, Self::Lock | Self::RLock | Self::Read | Self::Write | Self::OnceCell)
     }
 }

@@ -155,10 +155,13 @@ impl<F: Flavour> Permits<F> {
 
     #[cold]
     fn leave(&self, turn: &mut Turn) {
-        let woken = turn.leave(&self.queue, (), |queue, granted| {
-            self.hand_out(queue, granted.filter(|permits| *permits != REFUSED).unwrap_or(0))
+        let wakes = turn.leave(&self.queue, (), |queue, granted| {
+            let mut wakes = Wakes::default();
+            let permits = granted.filter(|permits| *permits != REFUSED).unwrap_or(0);
+            self.hand_out(queue, permits, &mut wakes);
+            wakes
         });
-        woken.wake();
+        wakes.wake();
     }
 
     /// Returns permits: to the head of the queue, or to those that are free.
@@ -176,19 +179,20 @@ impl<F: Flavour> Permits<F> {
 
     #[inline(never)]
     fn give_to_queue(&self, permits: usize) {
-        let woken = self.queue.with(|queue| self.hand_out(queue, permits));
-        woken.wake();
+        let mut wakes = Wakes::default();
+        self.queue.with(|queue| self.hand_out(queue, permits, &mut wakes));
+        wakes.wake();
     }
 
     /// Under the queue's lock: grants as many from the head on as can be served with what is free and `returned`.
-    fn hand_out(&self, queue: &mut LazyList, returned: usize) -> Wakes {
+    #[inline(always)]
+    fn hand_out(&self, queue: &mut LazyList, returned: usize, wakes: &mut Wakes) {
         let list = queue.list(());
         let word = self.word.load();
         let mut free = (word >> SHIFT) + returned;
-        let mut handed = Wakes::default();
         while let Some(wanted) = list.front().filter(|wanted| *wanted <= free) {
             free -= wanted;
-            handed.push(list.grant_front(wanted));
+            wakes.push(list.grant_front(wanted));
         }
         if word & QUEUE == 0 {
             // Nobody waits, so the others do not come through here: add to what they made of it.
@@ -197,7 +201,6 @@ impl<F: Flavour> Permits<F> {
             let bits = if list.is_empty() { word & CLOSED } else { word & CLOSED | QUEUE };
             self.word.store(free << SHIFT | bits);
         }
-        handed
     }
 
     fn add(&self, permits: usize) {

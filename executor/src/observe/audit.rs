@@ -26,11 +26,7 @@
 //! longer polled, and what it was granted serves nobody. An executor inside the task may yet come to it, hence this is a
 //! report and changes nothing. A grant from another thread is left alone, as its wake may be under way.
 
-use super::{
-    Report,
-    books::Books,
-    deliver, waits,
-};
+use super::{Report, books::Books, deliver, waits};
 use crate::{
     core::Core,
     task::{
@@ -222,7 +218,8 @@ fn tell_stuck(core: &Core, books: &mut Books, stuck: &BTreeMap<Key, Links>) -> V
             if holder_key != key || waiting.is_told {
                 continue;
             }
-            let stays = waiting.kind == Kind::Lock && !holder.owner.may_have_passed_it_on() && !key.is_child();
+            let stays =
+                waiting.kind == Kind::Lock && !holder.owner.may_have_passed_it_on() && !key.is_child();
             if stays && waiting.is_known {
                 books.hopeless.push((Arc::as_ptr(board), waiting.seat));
                 wake.push(*key);

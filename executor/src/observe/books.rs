@@ -5,11 +5,7 @@ use super::Report;
 use crate::{
     core::Core,
     registry::{INDEX_BITS, RuntimeId},
-    task::{
-        TaskInfo,
-        slots::Key,
-        waker,
-    },
+    task::{TaskInfo, slots::Key, waker},
 };
 use runtime_sync::{Board, Kind, Wait, Waiting};
 use slab::Slab;
@@ -221,7 +217,8 @@ impl Books {
         if self.held.is_empty() {
             return Vec::new();
         }
-        let (taken, kept) = mem::take(&mut self.held).into_iter().partition(|((holder, _), _)| *holder == key);
+        let (taken, kept) =
+            mem::take(&mut self.held).into_iter().partition(|((holder, _), _)| *holder == key);
         self.held = kept;
         let taken: HashMap<_, _> = taken;
         let mut taken: Vec<Held> = taken.into_values().collect();

@@ -18,8 +18,8 @@ mod waits;
 pub use report::Report;
 pub use waits::{WaitHolder, WaitInfo, waits};
 
-pub(crate) use report::{OnReport, deliver};
 pub(crate) use audit::{audit, task_ended};
+pub(crate) use report::{OnReport, deliver};
 
 use crate::{
     core::Core,

@@ -160,15 +160,20 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
     #[inline]
     pub(crate) fn cancel_put(&self, turn: &mut Turn) {
         if turn.is_waiting() {
-            let woken = turn.leave(&self.state, Side::Put, |state, granted| {
-                let mut wakes = Wakes::default();
-                if granted.is_some_and(|note| note != ENDED) {
-                    state.unreserve(&mut wakes);
-                }
-                wakes
-            });
-            woken.wake();
+            self.leave_put(turn);
         }
+    }
+
+    #[cold]
+    fn leave_put(&self, turn: &mut Turn) {
+        let woken = turn.leave(&self.state, Side::Put, |state, granted| {
+            let mut wakes = Wakes::default();
+            if granted.is_some_and(|note| note != ENDED) {
+                state.unreserve(&mut wakes);
+            }
+            wakes
+        });
+        woken.wake();
     }
 
     pub(crate) fn try_get(&self) -> Result<S::Item, NoItem> {
@@ -251,13 +256,18 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
     #[inline]
     pub(crate) fn cancel_get(&self, turn: &mut Turn) {
         if turn.is_waiting() {
-            let woken = turn.leave(&self.state, Side::Get, |state, granted| {
-                let mut wakes = Wakes::default();
-                state.lose_getter(granted, &mut wakes);
-                wakes
-            });
-            woken.wake();
+            self.leave_get(turn);
         }
+    }
+
+    #[cold]
+    fn leave_get(&self, turn: &mut Turn) {
+        let woken = turn.leave(&self.state, Side::Get, |state, granted| {
+            let mut wakes = Wakes::default();
+            state.lose_getter(granted, &mut wakes);
+            wakes
+        });
+        woken.wake();
     }
 
     /// For a handle that gets, and perhaps waits, and is dropped. The last one takes what is stored along. All in one

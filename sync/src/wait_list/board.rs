@@ -58,6 +58,17 @@ const GRANTED_AFAR: usize = 1 << 11;
 /// [`Seat::state`]: what is wrong with it was told.
 const TOLD: usize = 1 << 12;
 const KIND: usize = UNKNOWN - 1;
+/// The kinds of what can be held, in bits.
+const HAVE_HOLDERS: u32 = {
+    let (mut kinds, mut number) = (0, 0);
+    while number < Kind::ALL.len() {
+        if Kind::ALL[number].has_holder() {
+            kinds |= 1 << number;
+        }
+        number += 1;
+    }
+    kinds
+};
 
 /// Who asks, as a queue notes it.
 #[derive(Debug, Clone, Copy)]
@@ -232,16 +243,19 @@ impl Board {
         let state = seat.state.load(Relaxed);
         let is_afar = self.is_shared() && is_afar(seat.owner.load(Relaxed));
         seat.state.store(state | if is_afar { GRANTED_AFAR } else { GRANTED }, Relaxed);
-        if let Some(kind) = Kind::of(state & KIND)
-            && kind.has_holder()
-        {
-            self.is_told.store(false, Relaxed);
-            let key = seat.owner.load(Relaxed);
-            let is_known = kind != Kind::Read && state & UNKNOWN == 0;
-            let owner = Owner { data: key, vtable: observer::known_functions() };
-            let since = seat.asked.read().filter(|_| is_known);
-            self.holder.write(since.map(|since| Holder { owner, since }));
+        if HAVE_HOLDERS >> (state & KIND) & 1 != 0 {
+            self.pass_on(seat, state);
         }
+    }
+
+    /// Whoever sits there holds it now.
+    #[inline]
+    fn pass_on(&self, seat: &Seat, state: usize) {
+        self.is_told.store(false, Relaxed);
+        let is_exclusive = state & (KIND | UNKNOWN) != Kind::Read as usize && state & UNKNOWN == 0;
+        let owner = Owner { data: seat.owner.load(Relaxed), vtable: observer::known_functions() };
+        let since = seat.asked.read().filter(|_| is_exclusive);
+        self.holder.write(since.map(|since| Holder { owner, since }));
     }
 
     /// A grant is taken back.

@@ -20,7 +20,6 @@ mod woken;
 use crate::observer::{self, Holder, Wait};
 use board::Asker;
 use std::{mem, sync::Arc};
-use woken::Waiter;
 
 pub use board::{Board, Waiting};
 pub(crate) use turn::{Attempt, Turn};
@@ -118,18 +117,23 @@ impl WaitList {
     }
 
     #[inline(always)]
-    fn arrive(&mut self, waiter: Waiter, note: usize, is_local: bool) -> Place {
-        let Waiter { woken, asker, wait } = waiter;
+    fn arrive(
+        &mut self,
+        woken: Option<Woken>,
+        asker: Asker,
+        note: usize,
+        wait: &Wait,
+        is_local: bool,
+    ) -> Place {
+        debug_assert!(woken.is_some(), "a place in the queue has somebody to wake");
+        if self.vacant == NONE {
+            self.grow(asker, wait, is_local);
+        }
         let index = self.vacant;
-        let entry = Entry { woken: Some(woken), note, before: self.last, after: NONE };
-        let index = match self.entries.get_mut(index as usize) {
-            Some(vacant) => {
-                self.vacant = vacant.after;
-                *vacant = entry;
-                index
-            }
-            None => self.grow(entry, asker, &wait, is_local),
-        };
+        let before = self.last;
+        let entry = self.entry(Place(index));
+        let vacant = mem::replace(entry, Entry { woken, note, before, after: NONE });
+        self.vacant = vacant.after;
         match self.entries.get_mut(self.last as usize) {
             Some(last) => last.after = index,
             None => self.first = index,
@@ -137,18 +141,20 @@ impl WaitList {
         self.last = index;
         self.queued += 1;
         if let Some(board) = &self.board
-            && !board.enter(index, asker, &wait, self.queued == 1)
+            && !board.enter(index, asker, wait, self.queued == 1)
         {
             enlist(board, asker);
         }
         Place(index)
     }
 
+    /// Makes one more place.
     #[cold]
-    fn grow(&mut self, entry: Entry, asker: Asker, wait: &Wait, is_local: bool) -> u32 {
+    fn grow(&mut self, asker: Asker, wait: &Wait, is_local: bool) {
         let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE);
         let index = index.expect("fewer than 2^32 - 1 futures wait for one thing");
-        self.entries.push(entry);
+        self.entries.push(Entry { woken: None, note: 0, before: NONE, after: NONE });
+        self.vacant = index;
         if !self.board.as_ref().is_some_and(|board| board.has_room_for(index)) {
             let seats = FIRST_PLACES.max(self.entries.len().next_power_of_two());
             let board = Arc::new(match &self.board {
@@ -158,7 +164,6 @@ impl WaitList {
             enlist(&board, asker);
             self.board = Some(board);
         }
-        index
     }
 
     /// Takes back the grant with the highest note, if one of at least `least` is out: whoever has it is at the head

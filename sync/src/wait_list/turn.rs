@@ -1,6 +1,6 @@
 //! A future's side of a wait: the place that it has, and how it is polled.
 
-use super::{Board, Place, Queued, Wakes, Woken, woken::Waiter};
+use super::{Board, Place, Queued, Wakes, Woken};
 use crate::{
     flavour::Guarded,
     observer::{self, Wait},
@@ -65,17 +65,19 @@ impl Turn {
         describe: impl FnOnce() -> Wait,
         attempt: impl FnOnce(&mut S, &mut Wakes) -> Attempt<R>,
     ) -> Poll<R> {
-        let mut waiter = Some(Waiter::new(cx, describe()));
+        let wait = describe();
+        let (woken, asker) = Woken::of_asker(cx.waker());
+        let mut woken = Some(woken);
         let mut wakes = Wakes::default();
         let polled = guarded.with(|state| match attempt(state, &mut wakes) {
             Attempt::Done(result) => Poll::Ready(result),
             Attempt::Wait(note) => {
-                let waiter = waiter.take().expect("used once");
-                self.0 = Some(state.list(which).arrive(waiter, note, G::IS_LOCAL));
+                let list = state.list(which);
+                self.0 = Some(list.arrive(woken.take(), asker, note, &wait, G::IS_LOCAL));
                 Poll::Pending
             }
         });
-        drop(waiter); // it did not have to wait after all
+        drop(woken); // it did not have to wait after all
         wakes.wake();
         polled
     }
@@ -126,11 +128,11 @@ impl Turn {
         enum Next<R> {
             Finish(R),
             StayQueued(Option<Arc<Board>>),
-            PrepareWaiter,
+            PrepareWaker,
             Renewed(Option<Woken>),
         }
         let place = self.0.expect("only who waits looks for a grant");
-        let mut waiter = None::<Waiter>;
+        let mut asker = None;
         let (mut describe, mut accept) = (Some(describe), Some(accept));
         let mut wakes = Wakes::default();
         loop {
@@ -140,8 +142,8 @@ impl Turn {
                     if known.will_wake(cx.waker()) {
                         return Next::StayQueued(list.board.clone());
                     }
-                    let Some(waiter) = waiter.take() else { return Next::PrepareWaiter };
-                    return Next::Renewed(list.renew(place, waiter.woken, waiter.asker));
+                    let Some((woken, asker)) = asker.take() else { return Next::PrepareWaker };
+                    return Next::Renewed(list.renew(place, woken, asker));
                 }
                 let note = list.entry(place).note;
                 let accept = accept.take().expect("a grant is accepted once");
@@ -150,10 +152,7 @@ impl Turn {
                 Next::Finish(result)
             });
             match next {
-                Next::PrepareWaiter => {
-                    let describe = describe.take().expect("a waiter is prepared once");
-                    waiter = Some(Waiter::new(cx, describe()));
-                }
+                Next::PrepareWaker => asker = Some(Woken::of_asker(cx.waker())),
                 Next::Finish(result) => {
                     self.0 = None;
                     wakes.wake();

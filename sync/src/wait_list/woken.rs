@@ -27,6 +27,15 @@ impl Woken {
         }
     }
 
+    /// How to wake whoever asks with `waker`, and who that is. Not while the state is borrowed.
+    #[inline]
+    pub(super) fn of_asker(waker: &Waker) -> (Self, Asker) {
+        match observer::key_of(waker) {
+            Some(key) => (Self::Known(key), Asker::known(key)),
+            None => (Self::Foreign(waker.clone()), Asker::with_foreign_waker()),
+        }
+    }
+
     /// For somebody who has been woken and not yet polled.
     pub(super) fn already() -> Self {
         Self::Foreign(Waker::noop().clone())
@@ -97,26 +106,6 @@ impl Alone {
         let (woken, begun) = self.grant();
         drop(begun);
         woken.wake();
-    }
-}
-
-/// Somebody about to wait: prepared before the state is borrowed.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    pub(super) woken: Woken,
-    pub(super) asker: Asker,
-    pub(super) wait: Wait,
-}
-
-impl Waiter {
-    #[inline]
-    pub(super) fn new(cx: &Context<'_>, wait: Wait) -> Self {
-        let woken = Woken::new(cx.waker());
-        let asker = match &woken {
-            Woken::Known(key) => Asker::known(*key),
-            Woken::Foreign(_) => Asker::with_foreign_waker(),
-        };
-        Self { woken, asker, wait }
     }
 }
 

@@ -34,7 +34,7 @@
 //!   of ours is held, so it may call back into the very same object. The one exception: the `Ord` of what is in a
 //!   [`PriorityQueue`].
 //! - Nothing is allocated before somebody waits, or something is stored.
-//! - Under our runtime every wait is on record: in what, created where, asked for where, held by whom. A task that would
+//! - Every wait is on show: in what, created where, asked for where, held by whom ([`Board`]). Under our runtime a task that would
 //!   wait for itself is told so, and a grant that its task no longer looks at is reported (see [`Observer`]).
 //! - An operation that does not have to wait counts against the budget of its task's poll, so a task whose locks and
 //!   channels are always ready still gives way to others.

@@ -183,9 +183,9 @@ impl Observer for Watch {
     }
 }
 
-/// The runtime in a ticket.
-fn runtime_of(ticket: NonZeroU64) -> u16 {
-    (ticket.get() >> books::RUNTIME_SHIFT) as u16
+/// The runtime in the number of a wait.
+fn runtime_of(number: NonZeroU64) -> u16 {
+    (number.get() >> books::RUNTIME_SHIFT) as u16
 }
 
 /// Runs `f` on the thread of the runtime that is meant by this part of a key now. If it is not the one that was meant

@@ -242,7 +242,7 @@ impl Note for Cell<Option<Holder>> {
     }
 }
 
-/// A holder in a [`HolderCell`], whose guard may be on any thread.
+/// A holder in three words, whose guard may be on any thread.
 #[derive(Debug)]
 pub struct SharedNote(HolderCell);
 

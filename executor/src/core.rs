@@ -198,6 +198,7 @@ impl Core {
     #[inline]
     pub(crate) fn begin_stride(&self) {
         self.counters.polls.begin_stride();
+        self.remote.pulse().note_stride();
     }
 
     // Waking.

@@ -239,6 +239,7 @@ impl<'a> EventLoop<'a> {
         }
         self.core.remote().pulse().note_sleep();
         self.park(timeout);
+        self.core.remote().pulse().note_waking();
         if inspect::IS_KEPT {
             self.core.timers().read_clock();
         }

@@ -5,6 +5,7 @@ use crate::{
     current,
     event_loop::EventLoop,
     handle::Handle,
+    inspect::{Probe, Stall, Watch, Watchdog},
     observe::{self, OnReport, Report},
     park::{Park, ThreadPark},
     random,
@@ -59,6 +60,7 @@ pub struct Builder {
     seed: Option<u64>,
     blocking_threads: usize,
     on_report: OnReport,
+    watch: Watch,
     schedule: Option<Box<dyn Schedule>>,
 }
 
@@ -141,6 +143,46 @@ impl Builder {
         self
     }
 
+    /// Watches for tasks that keep the thread from all others: a poll longer than `threshold` of real time is reported
+    /// while it goes on, with its task, the line that spawned it and the thread's stack. Off unless asked for, and with a
+    /// threshold of zero; 25 ms is a good one. A poll is noticed once it took between one and one and three quarters of
+    /// the threshold. At most five stalls a minute are reported.
+    ///
+    /// A thread of its own watches, at four times per threshold while the loop is busy and not at all while it sleeps.
+    /// The loop does nothing for it. Which task it is, and the stack, are for a [`probe`](Self::stall_probe) to say.
+    ///
+    /// ```
+    /// use runtime_executor::Executor;
+    /// use std::{sync::mpsc, time::Duration};
+    ///
+    /// let (sender, stalls) = mpsc::channel();
+    /// let executor = Executor::builder()
+    ///     .watch_stalls(Duration::from_millis(25))
+    ///     .on_stall(move |stall| sender.send(stall.lasted).unwrap())
+    ///     .build();
+    /// // It blocks the thread until that is noticed.
+    /// let lasted = executor.block_on(async { stalls.recv().unwrap() });
+    /// assert!(lasted >= Duration::from_millis(25));
+    /// ```
+    pub fn watch_stalls(mut self, threshold: Duration) -> Self {
+        self.watch.threshold = threshold;
+        self
+    }
+
+    /// Who looks at the stalled thread. Without one, stalls are reported without their task, and up to 15 polls may
+    /// count as one.
+    pub fn stall_probe(mut self, probe: impl Probe + 'static) -> Self {
+        self.watch.probe = Some(Box::new(probe));
+        self
+    }
+
+    /// Gives reports of stalls to `f`, instead of writing them to standard error. It is called on the thread that
+    /// watches, while the stall goes on; a panic in it goes no further.
+    pub fn on_stall(mut self, f: impl Fn(&Stall) + Send + 'static) -> Self {
+        self.watch.on_stall = Some(Box::new(f));
+        self
+    }
+
     /// Makes the executor, for this thread.
     ///
     /// # Panics
@@ -157,7 +199,9 @@ impl Builder {
             arranger: self.schedule.map(Arranger::new),
         };
         observe::install();
-        Executor { core: Rc::new(Core::new(parts)), on_exit: self.on_exit, blocking_limit: Cell::new(None) }
+        let core = Rc::new(Core::new(parts));
+        let watchdog = Watchdog::start(self.watch, core.remote().pulse());
+        Executor { core, on_exit: self.on_exit, blocking_limit: Cell::new(None), watchdog }
     }
 }
 
@@ -185,6 +229,7 @@ pub struct Executor {
     on_exit: OnExit,
     /// How long the drop waits for blocking jobs; `None` for as long as it takes.
     blocking_limit: Cell<Option<Duration>>,
+    watchdog: Option<Watchdog>,
 }
 
 impl Executor {
@@ -199,6 +244,7 @@ impl Executor {
             seed: None,
             blocking_threads: DEFAULT_BLOCKING_THREADS,
             on_report: None,
+            watch: Watch::default(),
             schedule: None,
         }
     }
@@ -227,6 +273,7 @@ impl Executor {
     pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Stopped> {
         refuse_nesting();
         let entered = current::enter(&self.core);
+        let watched = self.watchdog.as_ref().map(Watchdog::begin);
         let result = {
             let root = pin!(future);
             let mut event_loop = EventLoop::new(&self.core);
@@ -238,6 +285,7 @@ impl Executor {
                 _ => Err(Stopped),
             }
         };
+        drop(watched);
         drop(entered);
         result
     }

@@ -14,6 +14,7 @@ mod handle_error;
 pub mod io;
 pub mod net;
 mod operation;
+mod probe;
 mod reactor;
 mod registration;
 mod source;
@@ -22,4 +23,5 @@ mod sys;
 
 pub use async_fd::AsyncFd;
 pub use handle_error::HandleError;
+pub use probe::ThreadProbe;
 pub use reactor::Reactor;

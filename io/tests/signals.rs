@@ -10,7 +10,7 @@ use std::{
     io::{self, ErrorKind, IoSlice},
     net::Shutdown,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 use support::{
@@ -93,4 +93,22 @@ fn writing_to_a_connection_that_is_gone_is_an_error_and_no_death() {
         assert!(broken(vectored.await.unwrap_err()));
         AsyncWriteExt::close(&mut client).await.unwrap();
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_handler_of_the_programs_own_gets_all_signals_but_ours() {
+    use runtime_executor::inspect::Probe;
+
+    static OWN: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn count(_signal: libc::c_int) {
+        OWN.fetch_add(1, Ordering::Relaxed);
+    }
+    support::sys::handle(libc::SIGURG, count);
+    let probe = runtime_io::ThreadProbe::new().unwrap();
+    support::sys::raise(libc::SIGURG);
+    assert_eq!(OWN.load(Ordering::Relaxed), 1, "it still gets its own");
+    let seen = std::thread::scope(|scope| scope.spawn(|| probe.look()).join().unwrap());
+    assert!(seen.is_some_and(|sight| sight.glance.is_none()), "this thread runs no runtime");
+    assert_eq!(OWN.load(Ordering::Relaxed), 1, "and none of ours");
 }

@@ -2,7 +2,14 @@
 
 use std::{
     cell::Cell,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    thread::{self, Thread},
 };
 
 /// Counted by the loop for [`stats`](super::stats).
@@ -93,26 +100,76 @@ impl Polls {
     }
 }
 
-/// The loop's signs of life, which any thread may read.
+/// The loop's signs of life, which any thread may read. They change at least every 15 polls.
 #[derive(Default, Debug)]
 pub(crate) struct Pulse {
-    /// Times the loop went to sleep. Written by the loop alone.
-    sleeps: AtomicU64,
+    /// Strides begun. Written by the loop alone, as the next one.
+    strides: AtomicU64,
+    /// Grows when the loop falls asleep, and when it wakes up: odd while it is asleep.
+    phase: AtomicU64,
+    /// Who is to be told when the loop wakes up. The flag is set while there is somebody.
+    dozes: AtomicBool,
+    dozing: Mutex<Option<Thread>>,
+}
+
+/// A [`Pulse`] at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Beat {
+    pub(super) strides: u64,
+    pub(super) phase: u64,
+}
+
+impl Beat {
+    pub(super) fn is_asleep(self) -> bool {
+        self.phase % 2 == 1
+    }
 }
 
 impl Pulse {
     /// For the next runtime of this block.
     pub(crate) fn reset(&self) {
-        self.sleeps.store(0, Relaxed);
+        self.strides.store(0, Relaxed);
+        self.phase.store(0, Relaxed);
     }
 
     #[inline]
-    pub(crate) fn note_sleep(&self) {
-        self.sleeps.store(self.sleeps.load(Relaxed) + 1, Relaxed);
+    pub(crate) fn note_stride(&self) {
+        self.strides.store(self.strides.load(Relaxed) + 1, Relaxed);
     }
 
-    /// Times the loop went to sleep.
+    /// The loop falls asleep.
+    pub(crate) fn note_sleep(&self) {
+        self.phase.store(self.phase.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// The loop has woken up.
+    pub(crate) fn note_waking(&self) {
+        // With the swap of `doze_while`: either we see its flag, or it sees our phase.
+        self.phase.fetch_add(1, SeqCst);
+        if self.dozes.load(SeqCst) {
+            let dozing = self.dozing.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.dozes.store(false, Relaxed);
+            if let Some(dozing) = dozing {
+                dozing.unpark();
+            }
+        }
+    }
+
+    /// Times the loop fell asleep.
     pub(crate) fn sleeps(&self) -> u64 {
-        self.sleeps.load(Relaxed)
+        self.phase.load(Relaxed).div_ceil(2)
+    }
+
+    pub(super) fn beat(&self) -> Beat {
+        Beat { strides: self.strides.load(Relaxed), phase: self.phase.load(Relaxed) }
+    }
+
+    /// Blocks this thread while the loop sleeps on, or until somebody unparks it.
+    pub(super) fn doze_while(&self, beat: Beat) {
+        *self.dozing.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
+        self.dozes.swap(true, SeqCst);
+        if self.phase.load(SeqCst) == beat.phase {
+            thread::park();
+        }
     }
 }

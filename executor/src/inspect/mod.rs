@@ -5,6 +5,7 @@
 //! | the tasks as a tree, for people | [`dump`], which has a `Display` |
 //! | the tasks as a list, for programs | [`task::list`](crate::task::list) |
 //! | how busy the loop is, and how late | [`stats`] |
+//! | which task keeps the thread from the others | [`Builder::watch_stalls`](crate::Builder::watch_stalls) |
 //!
 //! All of it is there in release builds, without a feature. What it costs while nobody asks are a dozen instructions per
 //! spawn and three per poll; the rest is found out when it is asked for, from the places that know: the books of
@@ -24,15 +25,21 @@
 
 mod counters;
 mod dump;
+mod glance;
 mod stats;
 mod status;
 mod survey;
+mod watchdog;
 
 pub use dump::{Dump, dump};
+pub use glance::Glance;
 pub use stats::{Histogram, Stats, stats};
 pub use status::{TaskState, TaskStatus, WaitsFor, list};
+pub use watchdog::{Frame, Probe, Sight, Stall};
 
 pub(crate) use counters::{Counters, Lag, Pulse};
+pub(crate) use glance::NAME_BYTES;
+pub(crate) use watchdog::{Watch, Watchdog};
 
 /// Whether the books that only people read are kept. `--cfg runtime_bare` compiles them out, to measure what they cost.
 pub(crate) const IS_KEPT: bool = !cfg!(runtime_bare);

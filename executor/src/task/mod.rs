@@ -96,6 +96,14 @@ impl TaskInfo {
         Self { id, name, spawned_at: Some(spawned_at) }
     }
 
+    pub(crate) fn new(
+        id: TaskId,
+        name: Option<String>,
+        spawned_at: Option<&'static Location<'static>>,
+    ) -> Self {
+        Self { id, name, spawned_at }
+    }
+
     /// Its number.
     pub fn id(&self) -> TaskId {
         self.id

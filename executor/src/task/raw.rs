@@ -30,7 +30,12 @@ use super::{
     state::State,
     waker::{self, Waiter},
 };
-use crate::{core::Core, current, inspect, observe};
+use crate::{
+    core::Core,
+    current,
+    inspect::{self, NAME_BYTES},
+    observe,
+};
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
@@ -298,6 +303,18 @@ impl TaskRef {
     #[inline]
     pub(crate) fn key(self) -> Key {
         self.header().key
+    }
+
+    /// Copies the beginning of its name, and gives its length; for a signal handler on this very thread, which may come
+    /// while anything here is half done.
+    pub(crate) fn glance_at_name(self, into: &mut [u8; NAME_BYTES]) -> usize {
+        // SAFETY: T2, and the cell is one word, so it holds the details or, while somebody works on them, nothing. Their
+        // name is never changed, and they do not go before the task.
+        let details = unsafe { &*self.header().details.as_ptr() };
+        let Some(name) = details.as_ref().and_then(|details| details.name.as_ref()) else { return 0 };
+        let length = name.len().min(NAME_BYTES);
+        into[..length].copy_from_slice(&name.as_bytes()[..length]);
+        length
     }
 
     /// It becomes the last of a run queue.

@@ -1,6 +1,7 @@
 //! What others may know of a task without touching it: for reports, dumps and people.
 
 use super::{error::Label, raw::TaskRef, slots::Key, state::State, waker::Waiter};
+use std::panic::Location;
 
 impl TaskRef {
     /// When it was polled last, by the loop's reading of the clock. `None` if it is about to be polled.
@@ -24,6 +25,11 @@ impl TaskRef {
     /// Whether it does not keep `OnExit::Wait` waiting.
     pub(crate) fn is_daemon(self) -> bool {
         self.has(State::DAEMON)
+    }
+
+    /// Where it was spawned.
+    pub(crate) fn spawned_at(self) -> &'static Location<'static> {
+        self.header().spawned_at
     }
 
     /// Name, number and spawn site.

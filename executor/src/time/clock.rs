@@ -169,7 +169,7 @@ impl Default for Clock {
 
 /// The one place that reads the machine's clock.
 #[expect(clippy::disallowed_methods, reason = "this is the home of the clock")]
-pub(super) fn real_now() -> StdInstant {
+pub(crate) fn real_now() -> StdInstant {
     StdInstant::now()
 }
 

@@ -52,4 +52,5 @@ pub use runtime_sync::Elapsed;
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Timeout, timeout, timeout_at};
 
+pub(crate) use clock::real_now;
 pub(crate) use timers::Timers;

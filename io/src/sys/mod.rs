@@ -4,7 +4,19 @@
 //!
 //! - **S1** A descriptor handed to libc is borrowed for the whole call, so it names what its owner meant.
 //! - **S2** A handler that runs in a forked child touches one atomic and nothing else.
+//! - **S3** The answer of a probe belongs to the handler while its state is ANSWERING, and to who asks while it is
+//!   ANSWERED; the state changes hands by compare-and-swap, acquire and release.
+//! - **S4** What `sigaction` is given lives for the call, and its handler as long as the program.
+//! - **S5** `tgkill` takes plain numbers. If that thread has ended it fails, or, should the number have been given anew,
+//!   interrupts another one, whose handler finds that it is not meant.
+//! - **S6** A signal handler takes no lock, allocates nothing, frees nothing, and leaves `errno` as it was: it makes no
+//!   system call that can fail.
 
 pub(crate) mod descriptor;
 pub(crate) mod fork;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) mod interrupt;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "no_interrupt.rs"]
+pub(crate) mod interrupt;
 pub(crate) mod socket;

@@ -101,6 +101,21 @@ pub(crate) fn catch_sigusr1() {
     assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) }, 0);
 }
 
+/// Has a function called for a signal, which must be one that may run in the middle of anything.
+pub(crate) fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
+    // SAFETY: all zeroes is an action without flags.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as *const () as usize;
+    // SAFETY: the caller's promise.
+    assert_eq!(unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) }, 0);
+}
+
+/// Sends a signal to this thread.
+pub(crate) fn raise(signal: libc::c_int) {
+    // SAFETY: it only sends.
+    assert_eq!(unsafe { libc::raise(signal) }, 0);
+}
+
 /// Names this thread for [`interrupt`].
 pub(crate) fn this_thread() -> libc::pthread_t {
     // SAFETY: it takes nothing.

@@ -17,6 +17,7 @@ use crate::{
         blocks::Blocks,
         error::drop_quietly,
         joined::Root,
+        locals::CurrentLocals,
         raw::TaskRef,
         run_queue::{Queued, RunQueue},
         slots::{Key, Occupant, Out, Slots},
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     running: Cell<Option<TaskRef>>,
     /// The child that this task polls now.
     running_child: Cell<Option<(TaskRef, Key)>>,
+    /// The task-locals of what is being polled now.
+    locals: CurrentLocals,
     /// What is being polled now should not be dropped yet; see `group/limit.rs`.
     is_held: Cell<bool>,
     /// What is being polled now will be dropped after this poll.
@@ -107,6 +110,7 @@ impl Core {
             budget_per_poll: parts.budget,
             running: Cell::new(None),
             running_child: Cell::new(None),
+            locals: CurrentLocals::default(),
             is_held: Cell::new(false),
             is_doomed: Cell::new(false),
             random: Cell::new(parts.seed),

@@ -38,7 +38,7 @@
 //! | starting a program | [`macro@main`], [`run`], [`Runtime`] |
 //! | tasks | [`spawn`], [`join_all`], [`join!`], [`task`] |
 //! | the first, or the first failure, of several | [`select!`], [`race`], [`try_join_all`], [`try_join!`], [`task::wait`], [`task::as_completed`] |
-//! | tasks that belong together | [`task::TaskGroup`], [`task::CancelScope`] |
+//! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
@@ -55,7 +55,7 @@ pub mod testing;
 pub use self::runtime::{Builder, Runtime, run};
 pub use runtime_executor::{
     Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all, race,
-    random_u64, spawn, spawn_blocking, task, time, try_join, try_join_all,
+    random_u64, spawn, spawn_blocking, task, task_local, time, try_join, try_join_all,
 };
 pub use runtime_io::{io, net};
 #[cfg(feature = "macros")]

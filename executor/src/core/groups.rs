@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::task::{
+    locals::Locals,
     raw::TaskRef,
     slots::{Key, Occupant},
     waker::Waiter,
@@ -41,6 +42,24 @@ impl Core {
         let group =
             Group { parent: None, above: None, woken: Vec::new(), is_woken: vec![0; children.div_ceil(64)] };
         u32::try_from(self.groups.borrow_mut().insert(group)).expect("fewer groups than slots")
+    }
+
+    /// Makes sure that child number `index` can be noted.
+    #[inline]
+    pub(crate) fn make_room(&self, group: u32, index: u32) {
+        let is_woken = &mut self.groups.borrow_mut()[group as usize].is_woken;
+        let words = index as usize / 64 + 1;
+        if is_woken.len() < words {
+            is_woken.resize(words, 0);
+        }
+    }
+
+    /// Has the children's parent polled, for a reason of its own.
+    pub(crate) fn wake_parent(&self, group: u32) {
+        let parent = self.groups.borrow_mut()[group as usize].parent.take();
+        if let Some(parent) = parent {
+            parent.wake();
+        }
     }
 
     pub(crate) fn close_group(&self, group: u32) {
@@ -114,5 +133,14 @@ impl Core {
     pub(crate) fn set_limits(&self, is_held: bool, is_doomed: bool) {
         self.is_held.set(is_held);
         self.is_doomed.set(is_doomed);
+    }
+
+    /// The task-locals of what is being polled now.
+    pub(crate) fn locals(&self) -> Locals {
+        self.locals.get()
+    }
+
+    pub(crate) fn replace_locals(&self, locals: Locals) -> Locals {
+        self.locals.replace(locals)
     }
 }

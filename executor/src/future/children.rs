@@ -25,7 +25,7 @@ use std::{
 
 /// Children polled in one turn of the task, each with a budget of its own; as many as tasks are between two
 /// questions to the outside.
-const MAX_POLLS: usize = 61;
+pub(crate) const MAX_POLLS: usize = 61;
 
 /// Any number of children, numbered from 0.
 pub(crate) struct Children<F: Future> {
@@ -56,14 +56,14 @@ pin_project! {
 }
 
 /// While it lives, the child of this key runs.
-struct RunningChild<'a> {
+pub(crate) struct RunningChild<'a> {
     core: &'a Core,
     outer: Option<(TaskRef, Key)>,
 }
 
 impl<'a> RunningChild<'a> {
     #[inline]
-    fn new(core: &'a Core, key: Key) -> Self {
+    pub(crate) fn new(core: &'a Core, key: Key) -> Self {
         Self { core, outer: core.set_running_child(core.running().map(|task| (task, key))) }
     }
 }

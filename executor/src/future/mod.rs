@@ -1,7 +1,7 @@
 //! Futures made of futures, polled in place by the task that holds them.
 
 mod as_completed;
-mod children;
+pub(crate) mod children;
 mod join;
 mod join_all;
 mod pinned;

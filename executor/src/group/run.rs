@@ -144,12 +144,7 @@ impl<E> Shared<E> {
 
     fn cancel_children(&self, whom: Whom) {
         let keys: Vec<Key> = self.children.borrow().iter().filter_map(|(_, key)| *key).collect();
-        if self.runtime.is_current() {
-            task::cancel_all(&keys, whom);
-        } else if !keys.is_empty() {
-            // Refused only if the runtime is gone, and the children with it.
-            let _ = self.runtime.post(move || task::cancel_all(&keys, whom));
-        }
+        task::cancel_all(&keys, whom);
     }
 
     fn wake(&self) {
@@ -220,9 +215,7 @@ where
         }
         if group.is_body_done.get() || !group.is_open() {
             group.is_body_done.set(true);
-            if this.body.is_some()
-                && let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.body.set(None)))
-            {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.body.set(None))) {
                 group.panicked(payload);
             }
             if group.len() == 0 {

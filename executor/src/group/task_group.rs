@@ -63,7 +63,7 @@ pub struct TaskGroup<E: 'static> {
 
 impl<E: 'static> TaskGroup<E> {
     /// Runs `body`, then waits for all children. The body is polled in place, so it may borrow from the caller;
-    /// children may not.
+    /// children may not (see [`scope`](crate::task::scope) for those that do).
     ///
     /// # Errors
     /// [`GroupError`] if the body or a child failed, or the group was cancelled. With an error type that any error

@@ -46,7 +46,7 @@ impl Drop for Blocks {
 
 /// How a kind of block is allocated: through the cache, or not.
 #[derive(Clone, Copy)]
-pub(super) enum Size {
+pub(crate) enum Size {
     /// In blocks of this many grains.
     Class(usize),
     /// As it is.
@@ -55,7 +55,7 @@ pub(super) enum Size {
 
 impl Size {
     /// For a block of this type, which must not be of size zero.
-    pub(super) const fn of<T>() -> Self {
+    pub(crate) const fn of<T>() -> Self {
         let layout = Layout::new::<T>();
         if layout.size() <= MAX_CACHED_SIZE && layout.align() <= GRAIN {
             Self::Class(layout.size().div_ceil(GRAIN))
@@ -71,7 +71,7 @@ fn class_layout(class: usize) -> Layout {
 }
 
 #[inline]
-pub(super) fn allocate(blocks: &Blocks, size: Size) -> NonNull<u8> {
+pub(crate) fn allocate(blocks: &Blocks, size: Size) -> NonNull<u8> {
     let class = match size {
         Size::Class(class) => class,
         Size::Exact(layout) => return allocate_new(layout),
@@ -96,7 +96,7 @@ fn allocate_new(layout: Layout) -> NonNull<u8> {
 /// # Safety
 /// [`allocate`] gave it for this size, and nobody uses it any more.
 #[inline]
-pub(super) unsafe fn free(blocks: Option<&Blocks>, block: NonNull<u8>, size: Size) {
+pub(crate) unsafe fn free(blocks: Option<&Blocks>, block: NonNull<u8>, size: Size) {
     let class = match size {
         Size::Class(class) => class,
         // SAFETY: our caller's.

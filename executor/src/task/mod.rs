@@ -8,6 +8,8 @@ mod builder;
 pub(crate) mod error;
 mod handle;
 pub(crate) mod joined;
+mod local;
+pub(crate) mod locals;
 pub(crate) mod raw;
 pub(crate) mod run_queue;
 pub(crate) mod slots;
@@ -19,16 +21,21 @@ mod yield_now;
 pub use builder::{Builder, spawn};
 pub use error::JoinError;
 pub use handle::{CancelHandle, JoinHandle};
+pub use local::{Local, local};
+pub use locals::{LocalKey, NotBound, WithLocals, inherit};
 pub use yield_now::{YieldNow, yield_now};
 
 pub use crate::{
     future::{AsCompleted, Shield, Until, Wait, as_completed, shield, wait},
-    group::{CancelScope, Cancelled, GroupError, Outcome, Refused, RunScope, StartError, Started, TaskGroup},
+    group::{
+        CancelScope, Cancelled, GroupError, Outcome, Refused, RunScope, Scope, ScopedHandle, StartError,
+        Started, TaskGroup, TaskPool, TrySpawnError, scope,
+    },
     inspect::{TaskState, TaskStatus, WaitsFor, list},
     observe::{WaitHolder, WaitInfo, waits},
 };
 
-use crate::{core::Core, current};
+use crate::{core::Core, current, registry};
 use std::{fmt, panic::Location};
 
 /// Numbers a task: unique in its runtime, in order of spawning, from 1. 0 is the future of `block_on`.
@@ -148,17 +155,32 @@ pub(crate) enum Whom {
     NotWoken,
 }
 
-/// Cancels those of these tasks that live still. In their runtime.
+/// Cancels these tasks, which have not ended: here, or by mail if their runtime is not the current one.
 pub(crate) fn cancel_all(tasks: &[slots::Key], whom: Whom) {
-    current::with(|core| {
-        for key in tasks {
-            if let Some(slots::Occupant::Task(task)) = core.slots().find(*key)
-                && (whom == Whom::All || !task.is_queued())
-            {
-                task.cancel();
+    for key in tasks.iter().copied() {
+        let is_here = current::with(|core| {
+            core.is_home_of(key) && {
+                cancel_here(core, key, whom);
+                true
             }
+        });
+        if is_here != Some(true)
+            && let Some(runtime) = registry::serving(key.runtime())
+        {
+            // Refused only if the runtime is gone, and its tasks with it.
+            let _ = runtime.post(move || {
+                current::with(|core| cancel_here(core, key, whom));
+            });
         }
-    });
+    }
+}
+
+fn cancel_here(core: &Core, key: slots::Key, whom: Whom) {
+    if let Some(slots::Occupant::Task(task)) = core.slots().find(key)
+        && (whom == Whom::All || !task.is_queued())
+    {
+        task.cancel();
+    }
 }
 
 /// The label of the task that runs now; only from inside one.

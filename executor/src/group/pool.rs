@@ -1,0 +1,329 @@
+//! `TaskPool`: at most so many tasks at once, and whoever wants more waits.
+
+use crate::{
+    current,
+    task::{self, JoinHandle, Whom, slots::Key},
+};
+use pin_project_lite::pin_project;
+use runtime_sync::{Event, Semaphore};
+use slab::Slab;
+use std::{
+    cell::RefCell,
+    fmt,
+    panic::Location,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+/// Runs at most so many tasks at once; whoever wants one more waits until there is room. `gevent.pool.Pool`.
+///
+/// A semaphore limits as well, but for each job there is a task that waits for its permit; here the jobs that wait need
+/// no task yet.
+///
+/// ```
+/// use runtime_executor::{Executor, task::TaskPool, time::{Clock, Instant, sleep}};
+/// use std::time::Duration;
+///
+/// # Executor::builder().clock(Clock::paused()).build().block_on(async {
+/// let start = Instant::now();
+/// let pool = TaskPool::new(3);
+/// let squares = pool.map(1..=6u64, |n| async move {
+///     sleep(Duration::from_secs(1)).await;
+///     n * n
+/// });
+/// let squares: Vec<u64> = squares.await.into_iter().map(|square| square.unwrap()).collect();
+/// assert_eq!(squares, [1, 4, 9, 16, 25, 36]);
+/// assert_eq!(start.elapsed(), Duration::from_secs(2));
+/// # });
+/// ```
+///
+/// The tasks are tasks like any other: a [`JoinHandle`] gives the outcome, a panic stays with its task. They belong to the
+/// pool: dropping it cancels them. To let them finish call [`join`](TaskPool::join) first.
+pub struct TaskPool {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    limit: usize,
+    room: Rc<Semaphore>,
+    /// Tasks that have not been dropped yet; `None` while one is being made.
+    tasks: RefCell<Slab<Option<Key>>>,
+    /// Set while no task is there.
+    idle: Event,
+}
+
+/// Why [`TaskPool::try_spawn`] did not start a task: the future comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySpawnError<F> {
+    /// As many tasks run as may.
+    Full(F),
+    /// The pool was closed.
+    Closed(F),
+}
+
+impl<F> TrySpawnError<F> {
+    /// The future.
+    pub fn into_inner(self) -> F {
+        match self {
+            Self::Full(future) | Self::Closed(future) => future,
+        }
+    }
+}
+
+impl<F> fmt::Debug for TrySpawnError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<F> fmt::Display for TrySpawnError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the pool is full: as many of its tasks run as may",
+            Self::Closed(_) => "the pool was closed, and takes no more tasks",
+        })
+    }
+}
+
+impl<F> std::error::Error for TrySpawnError<F> {}
+
+impl TaskPool {
+    /// For at most `limit` tasks at once.
+    ///
+    /// # Panics
+    /// On 0, with which no task would ever run.
+    #[track_caller]
+    pub fn new(limit: usize) -> Self {
+        assert!(limit > 0, "a pool of 0 tasks would never run any: use at least 1");
+        let idle = Event::new();
+        idle.set();
+        let room = Rc::new(Semaphore::new(limit));
+        Self { shared: Rc::new(Shared { limit, room, tasks: RefCell::default(), idle }) }
+    }
+
+    /// Waits for room, then starts a task; first come, first served.
+    ///
+    /// A closed pool takes no more: `future` is dropped, and the handle says cancelled.
+    ///
+    /// # Panics
+    /// If no runtime runs on this thread.
+    ///
+    /// # Cancel safety
+    /// Dropping it before it is done drops `future`, which was not started.
+    #[track_caller]
+    #[expect(clippy::async_yields_async, reason = "waits for room, and gives the handle")]
+    pub fn spawn<F>(&self, future: F) -> impl Future<Output = JoinHandle<F::Output>> + use<'_, F>
+    where
+        F: Future + 'static,
+    {
+        let spawned_at = Location::caller();
+        async move {
+            match Rc::clone(&self.shared.room).acquire_owned(1).await {
+                Ok(permit) => self.start(spawned_at, future, permit),
+                Err(_closed) => current::expect("TaskPool::spawn", |core| {
+                    task::Builder::new().spawn_refused(core, spawned_at, future)
+                }),
+            }
+        }
+    }
+
+    /// Starts a task if there is room now, and nobody waits for it.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, task::{TaskPool, TrySpawnError}};
+    /// Executor::builder().build().block_on(async {
+    ///     let pool = TaskPool::new(1);
+    ///     let first = pool.try_spawn(std::future::pending::<()>()).unwrap();
+    ///     assert!(matches!(pool.try_spawn(async {}), Err(TrySpawnError::Full(_))));
+    ///     # drop(first);
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    /// [`TrySpawnError`] gives the future back.
+    ///
+    /// # Panics
+    /// If no runtime runs on this thread.
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
+    where
+        F: Future + 'static,
+    {
+        match Rc::clone(&self.shared.room).try_acquire_owned(1) {
+            Ok(permit) => Ok(self.start(Location::caller(), future, permit)),
+            Err(_) if self.is_closed() => Err(TrySpawnError::Closed(future)),
+            Err(_) => Err(TrySpawnError::Full(future)),
+        }
+    }
+
+    #[track_caller]
+    fn start<F>(
+        &self,
+        spawned_at: &'static Location<'static>,
+        future: F,
+        permit: Permit,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        current::expect("TaskPool::spawn", |core| {
+            if core.is_closing() {
+                return task::Builder::new().spawn_refused(core, spawned_at, future);
+            }
+            let index = self.shared.tasks.borrow_mut().insert(None);
+            self.shared.idle.clear();
+            let member = Member { future: Some(future), permit, index, pool: Rc::clone(&self.shared) };
+            let handle = task::Builder::new().spawn_on(core, spawned_at, member);
+            self.shared.tasks.borrow_mut()[index] = Some(handle.key());
+            handle
+        })
+    }
+
+    /// Calls `f` for each item, as soon as there is room, runs what it gives as tasks, and gives the outcomes in the order
+    /// of the items.
+    ///
+    /// # Panics
+    /// If no runtime runs on this thread. With a panic of `f` or `iter`; that of a task is its outcome.
+    ///
+    /// # Cancel safety
+    /// Dropping it cancels those of its tasks that run.
+    pub async fn map<I, M, F>(&self, iter: I, mut f: M) -> Vec<Result<F::Output, task::JoinError>>
+    where
+        I: IntoIterator,
+        M: FnMut(I::Item) -> F,
+        F: Future + 'static,
+    {
+        let mut started = Started(Vec::new());
+        for item in iter {
+            started.0.push(self.spawn(f(item)).await);
+        }
+        let mut outcomes = Vec::with_capacity(started.0.len());
+        for handle in &mut started.0 {
+            outcomes.push(handle.await);
+        }
+        outcomes
+    }
+
+    /// Takes no more tasks; whoever waits for room is refused. What runs goes on.
+    pub fn close(&self) {
+        self.shared.room.close();
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared.room.is_closed()
+    }
+
+    /// Waits until no task is left. The pool may be used again, unless it was closed.
+    ///
+    /// # Cancel safety
+    /// Dropping it changes nothing.
+    pub async fn join(&self) {
+        // Somebody may start one between the event and our turn.
+        while !self.is_empty() {
+            self.shared.idle.wait().await;
+        }
+    }
+
+    /// Cancels all tasks that run; the pool stays open. They are dropped at their next turn, and
+    /// [`join`](TaskPool::join) waits for that.
+    pub fn cancel(&self) {
+        let keys: Vec<Key> = self.shared.tasks.borrow().iter().filter_map(|(_, key)| *key).collect();
+        task::cancel_all(&keys, Whom::All);
+    }
+
+    /// How many tasks run.
+    pub fn len(&self) -> usize {
+        self.shared.tasks.borrow().len()
+    }
+
+    /// Whether none runs.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many may run at once.
+    pub fn limit(&self) -> usize {
+        self.shared.limit
+    }
+}
+
+impl Drop for TaskPool {
+    fn drop(&mut self) {
+        self.close();
+        self.cancel();
+    }
+}
+
+impl fmt::Debug for TaskPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskPool")
+            .field("tasks", &self.len())
+            .field("limit", &self.limit())
+            .field("is_closed", &self.is_closed())
+            .finish()
+    }
+}
+
+type Permit = runtime_sync::semaphore::OwnedPermit;
+
+/// What one `map` has started.
+struct Started<T: 'static>(Vec<JoinHandle<T>>);
+
+impl<T> Drop for Started<T> {
+    fn drop(&mut self) {
+        for handle in &self.0 {
+            handle.cancel();
+        }
+    }
+}
+
+pin_project! {
+    /// The future of a task. In the pool's list from when it is made until it has been dropped.
+    struct Member<F> {
+        #[pin]
+        future: Option<F>,
+        // Dropped after the future: there is room when it is gone.
+        permit: Permit,
+        index: usize,
+        pool: Rc<Shared>,
+    }
+
+    impl<F> PinnedDrop for Member<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _leave = Leave { pool: this.pool, index: *this.index };
+            this.future.set(None);
+        }
+    }
+}
+
+/// Leaves the list when dropped, also when the future's drop panics.
+struct Leave<'a> {
+    pool: &'a Shared,
+    index: usize,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let mut tasks = self.pool.tasks.borrow_mut();
+        tasks.remove(self.index);
+        let was_last = tasks.is_empty();
+        drop(tasks);
+        if was_last {
+            self.pool.idle.set();
+        }
+    }
+}
+
+impl<F: Future> Future for Member<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().future.as_pin_mut().expect("dropped with its task").poll(context)
+    }
+}

@@ -1,5 +1,7 @@
 //! `task::local`: what must not leave its thread, behind a face that is `Send`. Miri watches.
 
+#![expect(clippy::async_yields_async, reason = "takes futures out of the runtime that made them")]
+
 mod common;
 
 use common::{Drops, elsewhere, executor};

@@ -178,7 +178,7 @@ fn a_panic_leaves_the_bindings_as_they_were() {
         }));
         assert!(caught.is_err());
         assert_eq!(user(), Some("eve"));
-        assert!(spawn(panics).await.map(|()| ()).is_err());
+        assert!(spawn(panics).await.is_err());
         assert_eq!(spawn(async { user() }).await.unwrap(), None);
     }));
 }
@@ -187,14 +187,12 @@ fn a_panic_leaves_the_bindings_as_they_were() {
 fn a_value_is_dropped_with_the_last_future_that_sees_it() {
     let value = Rc::new(());
     executor().block_on(async {
-        let task = TRACKED
-            .scope(value.clone(), async {
-                spawn(inherit(async {
-                    yield_now().await;
-                    TRACKED.with(Rc::strong_count)
-                }))
-            })
-            .await;
+        let task = TRACKED.sync_scope(value.clone(), || {
+            spawn(inherit(async {
+                yield_now().await;
+                TRACKED.with(Rc::strong_count)
+            }))
+        });
         assert_eq!(Rc::strong_count(&value), 2);
         assert_eq!(task.await.unwrap(), 2);
         assert_eq!(Rc::strong_count(&value), 1);

@@ -1,6 +1,7 @@
 //! The state of one runtime, on its thread: plain cells, and no borrow held across anybody else's code.
 
 mod groups;
+mod shutdown;
 
 use crate::{
     blocking::Pool,
@@ -15,7 +16,7 @@ use crate::{
     task::{
         self, TaskId,
         blocks::Blocks,
-        error::drop_quietly,
+        defer::Cleanups,
         joined::Root,
         locals::CurrentLocals,
         raw::TaskRef,
@@ -31,6 +32,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    time::Duration,
 };
 
 pub(crate) struct Core {
@@ -48,6 +50,7 @@ pub(crate) struct Core {
     running: Cell<Option<TaskRef>>,
     /// The child that this task polls now.
     running_child: Cell<Option<(TaskRef, Key)>>,
+    cleanups: Cleanups,
     /// The task-locals of what is being polled now.
     locals: CurrentLocals,
     /// What is being polled now should not be dropped yet; see `group/limit.rs`.
@@ -87,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) budget: u8,
     pub(crate) seed: u64,
     pub(crate) blocking_threads: usize,
+    pub(crate) cleanup_grace: Duration,
     pub(crate) on_report: OnReport,
     pub(crate) arranger: Option<Arranger>,
 }
@@ -110,6 +114,7 @@ impl Core {
             budget_per_poll: parts.budget,
             running: Cell::new(None),
             running_child: Cell::new(None),
+            cleanups: Cleanups::new(parts.cleanup_grace),
             locals: CurrentLocals::default(),
             is_held: Cell::new(false),
             is_doomed: Cell::new(false),
@@ -445,43 +450,6 @@ impl Core {
         if self.remote.doorbell().has_rung() {
             self.remote.forget_stops();
         }
-    }
-
-    // The end.
-
-    /// Whether the runtime takes no more tasks.
-    #[inline]
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.get()
-    }
-
-    /// Refuses mail and new tasks, then drops every future, oldest task first. With this runtime entered.
-    pub(crate) fn cancel_all(&self) {
-        self.closing.set(true);
-        // One by one and quietly: a panic in somebody's drop must not keep the tasks alive.
-        self.remote.close().into_iter().for_each(drop_quietly);
-        self.drop_tickets();
-        let root = self.root();
-        let mut tasks: Vec<TaskRef> = self.slots.tasks().filter(|task| *task != root).collect();
-        tasks.sort_unstable_by_key(|task| task.id());
-        for task in tasks {
-            task.cancel_now(self);
-        }
-        self.timers.clear();
-        self.drop_tickets();
-    }
-
-    fn drop_tickets(&self) {
-        while self.ready.pop().is_some() {}
-    }
-
-    /// Lets the name go. Wakers still out stay counted, in the block that outlives us.
-    pub(crate) fn release_name(&self) {
-        for (slot, out) in self.slots.counted() {
-            self.remote.count_clones(slot, out.clones);
-            self.remote.count_waiters(slot, out.waiters);
-        }
-        registry::release(self.id);
     }
 }
 

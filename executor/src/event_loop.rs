@@ -86,6 +86,12 @@ impl<'a> EventLoop<'a> {
         self.run(|| Poll::Pending, || (core.alive() == 0).then_some(()))
     }
 
+    /// Runs until no cleanup is left; `None` if the runtime was stopped first.
+    pub(crate) fn run_cleanups(&mut self) -> Option<()> {
+        let core = self.core;
+        self.run(|| Poll::Pending, || (!core.cleanups().is_running()).then_some(()))
+    }
+
     /// Runs turns until `poll_root` is ready or, before a turn, `done` gives something; `None`: stopped.
     fn run<T>(
         &mut self,

@@ -10,6 +10,7 @@ use crate::{
     park::{Park, ThreadPark},
     random,
     schedule::{Arranger, Schedule},
+    task::defer::DEFAULT_GRACE,
     time::{Clock, Timers},
 };
 use std::{any::Any, cell::Cell, fmt, pin::pin, rc::Rc, time::Duration};
@@ -59,6 +60,7 @@ pub struct Builder {
     budget: u8,
     seed: Option<u64>,
     blocking_threads: usize,
+    cleanup_grace: Duration,
     on_report: OnReport,
     watch: Watch,
     schedule: Option<Box<dyn Schedule>>,
@@ -115,6 +117,13 @@ impl Builder {
     pub fn blocking_threads(mut self, threads: usize) -> Self {
         assert!(threads > 0, "with 0 blocking threads no job would ever run: use at least 1");
         self.blocking_threads = threads;
+        self
+    }
+
+    /// How long a cleanup ([`task::defer`](crate::task::defer)) may take; 5 seconds unless said otherwise. A runtime that
+    /// ends waits for its cleanups no longer than that, unless one has a longer grace period of its own.
+    pub fn cleanup_grace(mut self, grace: Duration) -> Self {
+        self.cleanup_grace = grace;
         self
     }
 
@@ -195,6 +204,7 @@ impl Builder {
             budget: self.budget,
             seed: self.seed.unwrap_or_else(random::arbitrary_seed),
             blocking_threads: self.blocking_threads,
+            cleanup_grace: self.cleanup_grace,
             on_report: self.on_report,
             arranger: self.schedule.map(Arranger::new),
         };
@@ -243,6 +253,7 @@ impl Executor {
             budget: DEFAULT_BUDGET,
             seed: None,
             blocking_threads: DEFAULT_BLOCKING_THREADS,
+            cleanup_grace: DEFAULT_GRACE,
             on_report: None,
             watch: Watch::default(),
             schedule: None,
@@ -304,6 +315,11 @@ impl Executor {
 
     fn shut_down(&self) -> usize {
         let entered = current::enter(&self.core);
+        if self.core.cleanups().is_used() {
+            self.core.cancel_all_but_cleanups();
+            // `None`: somebody has called `Handle::stop`, and the rest is dropped below.
+            let _ = EventLoop::new(&self.core).run_cleanups();
+        }
         self.core.cancel_all();
         observe::deliver(&self.core);
         let left = self.core.blocking_if_used().map_or(0, |pool| pool.shutdown(self.blocking_limit.get()));

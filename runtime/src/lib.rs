@@ -38,7 +38,7 @@
 //! | starting a program | [`macro@main`], [`run`], [`Runtime`] |
 //! | tasks | [`spawn`], [`join_all`], [`join!`], [`task`] |
 //! | the first, or the first failure, of several | [`select!`], [`race`], [`try_join_all`], [`try_join!`], [`task::wait`], [`task::as_completed`] |
-//! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`] |
+//! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`], [`task::defer`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |

@@ -93,6 +93,13 @@ impl Builder {
         self
     }
 
+    /// How long a cleanup ([`task::defer`](crate::task::defer)) may take, also when the runtime ends; 5 seconds unless said
+    /// otherwise.
+    pub fn cleanup_grace(mut self, grace: Duration) -> Self {
+        self.executor = self.executor.cleanup_grace(grace);
+        self
+    }
+
     /// Gives the runtime's reports to `f`, instead of writing them to standard error. It is called between two polls,
     /// inside the runtime; a panic in it goes no further.
     ///

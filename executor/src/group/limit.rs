@@ -1,8 +1,8 @@
 //! What those agree on that may drop the future they poll: time limits and cancel scopes, one inside the other.
 //!
 //! - The outermost wins: an inner one that is over as well keeps quiet, as its news would reach nobody.
-//! - A group that is about to come out with errors asks them to wait for it. That takes one turn, or as long as a
-//!   nested group takes for the same.
+//! - A group that is about to come out with errors asks them to wait for it. That takes one turn, or as long as its
+//!   cleanups and nested groups take.
 
 use crate::{core::Core, current};
 use std::{

@@ -11,7 +11,7 @@ use crate::{
     task::{self, JoinHandle},
 };
 use runtime_sync::oneshot;
-use std::{fmt, panic::Location, rc::Rc};
+use std::{any::Any, fmt, panic::Location, rc::Rc};
 
 /// Tasks that belong together: none of them outlives [`run`](TaskGroup::run), and the first that fails ends them all.
 /// Trio's nursery, asyncio's `TaskGroup`.
@@ -208,6 +208,40 @@ impl<E: 'static> TaskGroup<E> {
         outcome.unwrap_or(Err(StartError::Cancelled))
     }
 
+    /// As [`task::defer`](crate::task::defer), and the group waits for the cleanup, also when it aborts. A panic in it is
+    /// reported, and is not the group's.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, task::{GroupError, TaskGroup, yield_now}};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// # Executor::builder().build().block_on(async {
+    /// let said_goodbye = Rc::new(Cell::new(false));
+    /// let goodbye = said_goodbye.clone();
+    /// let outcome: Result<(), GroupError<&str>> = TaskGroup::run(async |group| {
+    ///     let _cleanup = group.defer(async move {
+    ///         yield_now().await;
+    ///         goodbye.set(true);
+    ///     });
+    ///     Err("failed")
+    /// })
+    /// .await;
+    /// assert!(outcome.is_err() && said_goodbye.get());
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// If no runtime runs on this thread.
+    #[track_caller]
+    pub fn defer<F>(&self, cleanup: F) -> task::Defer<F::IntoFuture>
+    where
+        F: IntoFuture<Output = (), IntoFuture: 'static>,
+    {
+        let group = Rc::clone(&self.shared);
+        let enter = move || -> Box<dyn Any> { Box::new(Stay::new(group)) };
+        task::Defer::new(cleanup.into_future(), Location::caller(), Some(Box::new(enter)))
+    }
+
     /// Cancels all children and the body; `run` then gives a [`GroupError`] without errors, unless there were errors
     /// before. False: the group has ended, or aborts already.
     ///
@@ -229,6 +263,24 @@ impl<E: 'static> TaskGroup<E> {
     /// Whether no child is left.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// A place in a group's list that is nobody's to cancel.
+struct Stay<E> {
+    group: Rc<Shared<E>>,
+    index: usize,
+}
+
+impl<E> Stay<E> {
+    fn new(group: Rc<Shared<E>>) -> Self {
+        Self { index: group.enter(), group }
+    }
+}
+
+impl<E> Drop for Stay<E> {
+    fn drop(&mut self) {
+        self.group.leave(self.index);
     }
 }
 

@@ -95,6 +95,13 @@ pub enum Report {
         /// The line that waits.
         asked: &'static Location<'static>,
     },
+    /// A cleanup ([`task::defer`](crate::task::defer)) was dropped before it was done: its grace period was over, or the
+    /// runtime had ended.
+    #[non_exhaustive]
+    Cleanup {
+        /// The line that registered it.
+        registered: &'static Location<'static>,
+    },
 }
 
 /// Who reads the reports, if it is not standard error.
@@ -130,6 +137,11 @@ impl fmt::Display for Report {
                  guard before acquiring again, or use an RLock, which lets its holder in again",
                 Name(task.as_ref())
             ),
+            Self::Cleanup { registered } => write!(
+                f,
+                "the cleanup registered at {registered} was dropped before it was done: its grace period was over, or the \
+                 runtime had ended. Let it wait for less, or give it longer (`Builder::cleanup_grace`, `Defer::grace`)"
+            ),
         }
     }
 }
@@ -143,6 +155,12 @@ impl fmt::Display for Name<'_> {
             None => f.write_str("a task"),
         }
     }
+}
+
+/// Has something told soon.
+pub(crate) fn report(core: &Core, report: Report) {
+    core.observed().with(|books| books.reports.push(report));
+    core.call_observer();
 }
 
 /// Tells what was found. Nothing is borrowed and nobody runs meanwhile.

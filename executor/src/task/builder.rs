@@ -188,6 +188,16 @@ impl Builder {
         group.spawn_with(self, Location::caller(), future)
     }
 
+    /// Starts a cleanup, also while the runtime ends.
+    #[cold]
+    pub(crate) fn spawn_cleanup<F>(self, core: &Core, registered: &'static Location<'static>, cleanup: F)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let handle = spawn_if(core, true, cleanup, self.name, self.daemon, registered);
+        core.cleanups().began(handle.id());
+    }
+
     /// A handle of a task that was cancelled before it began; the future is dropped here.
     #[cold]
     pub(crate) fn spawn_refused<T, F>(

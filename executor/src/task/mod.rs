@@ -5,6 +5,7 @@
 
 pub(crate) mod blocks;
 mod builder;
+pub(crate) mod defer;
 pub(crate) mod error;
 mod handle;
 pub(crate) mod joined;
@@ -19,6 +20,7 @@ pub(crate) mod waker;
 mod yield_now;
 
 pub use builder::{Builder, spawn};
+pub use defer::{Defer, defer};
 pub use error::JoinError;
 pub use handle::{CancelHandle, JoinHandle};
 pub use local::{Local, local};

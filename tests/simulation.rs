@@ -5,10 +5,10 @@
 //! that depend on that are left out, and the rest has to hold however the tasks take their turns.
 
 use runtime::{
-    JoinHandle, join, join_all, spawn,
-    sync::{Lock, LockGuard, RLock, RLockGuard},
+    JoinHandle, io, join, join_all, spawn,
+    sync::{Lock, LockGuard, RLock, RLockGuard, channel},
     task::{self, yield_now},
-    testing::{Cause, Sim},
+    testing::{Cause, Sim, net},
     time::{Instant, sleep},
 };
 use std::{
@@ -429,4 +429,70 @@ fn an_rlock_with_a_release_too_few_is_reported_with_every_seed() {
             _ => panic!("{failure}"),
         }
     }
+}
+
+// How fast that goes.
+
+/// Ten rounds over two channels.
+async fn ping_pong() {
+    let (to, mut from) = channel(1);
+    let (back, mut answers) = channel(1);
+    let echo = spawn(async move {
+        while let Some(n) = from.recv().await {
+            back.send(n + 1).await.unwrap();
+        }
+    });
+    for n in 0..10 {
+        to.send(n).await.unwrap();
+        assert_eq!(answers.recv().await, Some(n + 1));
+    }
+    drop(to);
+    echo.await.unwrap();
+}
+
+/// Five tasks take a lock three times each.
+async fn five_and_a_lock() {
+    let lock = Rc::new(Lock::new(0));
+    let tasks = (0..5).map(|_| {
+        let lock = Rc::clone(&lock);
+        spawn(async move {
+            for _ in 0..3 {
+                let mut count = lock.acquire().await;
+                let before = *count;
+                yield_now().await;
+                *count = before + 1;
+            }
+        })
+    });
+    finish(tasks.collect::<Vec<_>>()).await;
+    assert_eq!(*lock.acquire().await, 15);
+}
+
+/// A request and its echo, over a network with delays and pieces.
+async fn echo() {
+    let listener = net::TcpListener::bind("10.0.0.1:7").await.unwrap();
+    let server = spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        io::copy(&stream, &mut &stream).await.unwrap()
+    });
+    let client = net::TcpStream::connect("10.0.0.1:7").await.unwrap();
+    client.write_all(&[7; 100]).await.unwrap();
+    client.read_exact(&mut [0; 100]).await.unwrap();
+    drop(client);
+    assert_eq!(server.await.unwrap(), 100);
+}
+
+#[test]
+#[ignore = "measures: cargo test --release -p runtime-suite --test simulation -- --ignored --nocapture"]
+fn seeds_per_hour() {
+    fn measure<F: Future<Output = ()>>(what: &str, program: impl Fn() -> F) {
+        let seeds = 200_000;
+        let start = Instant::now(); // the machine's, outside a runtime
+        let orders = Sim::new().seeds(seeds).try_run(program).unwrap().orders();
+        let per_hour = seeds as f64 / start.elapsed().as_secs_f64() * 3600.0;
+        println!("{what}: {:.0} million seeds an hour, {orders} orders in {seeds}", per_hour / 1e6);
+    }
+    measure("ping-pong", ping_pong);
+    measure("five tasks and a lock", five_and_a_lock);
+    measure("an echo over the network", echo);
 }

@@ -150,7 +150,7 @@ fn the_outside_is_asked_before() {
                 Poll::Pending
             })
             .await;
-            reader.add("an event was there");
+            walk(reader, "an event was there", 3).await;
         })
         .detach();
         settle().await;
@@ -176,6 +176,7 @@ fn one_that_is_dropped_leaves_no_trace() {
             .await;
         });
         settle().await;
+        yield_now().await;
         assert_eq!(polls.get(), 1, "nobody wakes a task for a future that it has dropped");
         drop(task);
     });

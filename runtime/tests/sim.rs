@@ -162,6 +162,10 @@ fn the_environment_chooses_the_seeds() {
         let lines = output.lines().filter(|line| line.contains("draws") || line.contains("pinned"));
         (lines.map(|line| line.rsplit("... ").next().unwrap_or(line).to_owned()).collect::<Vec<_>>(), output)
     };
+    assert_ne!(
+        Sim::new().seed(0).record(async || random_u64()).unwrap().0,
+        Sim::new().seed(17).record(async || random_u64()).unwrap().0
+    );
     let drawn = |seed| {
         let draw = || async { random_u64() };
         format!("draws {}", Sim::new().seed(seed).record(draw).unwrap().0)
@@ -320,6 +324,13 @@ fn a_failure_that_comes_only_sometimes_is_told_so() {
         async move { panic!("run {run}") }
     });
     assert!(failure.to_string().contains("when run again, it panicked: run 2"), "{failure}");
+    // The same turns, at another time.
+    runs.set(0);
+    let failure = failure_of(|| {
+        runs.set(runs.get() + 1);
+        sleep(runs.get() * SECOND)
+    });
+    assert!(failure.to_string().contains("was once `1s: main` and once `2s: main`"), "{failure}");
     // A later seed is compared when asked for.
     let later = || {
         runs.set(runs.get() + 1);

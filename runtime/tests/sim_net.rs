@@ -141,6 +141,14 @@ fn delays_stay_within_their_bounds_and_differ() {
     });
     assert!(seen.keys().all(|millis| (20..=30).contains(millis)), "{seen:?}");
     assert!(seen.len() >= 9, "{seen:?}");
+    let handshake = census(5, &Network::perfect().delay(range(10, 10)), || async {
+        let start = Instant::now();
+        TcpStream::connect("10.0.0.9:80").await.unwrap_err();
+        let refused = start.elapsed();
+        connected().await;
+        (refused, start.elapsed())
+    });
+    assert_eq!(handshake, BTreeMap::from([((ms(20), ms(40)), 5)]), "there and back");
     let still = census(5, &Network::perfect(), || async {
         let start = Instant::now();
         let (client, server) = connected().await;
@@ -322,13 +330,17 @@ fn nobody_there_is_refused_and_a_listener_that_goes_resets() {
         let taken = TcpListener::bind("0.0.0.0:80").await.unwrap_err();
         assert_eq!(taken.kind(), ErrorKind::AddrInUse);
         let client = TcpStream::connect("10.0.0.9:80").await.unwrap();
-        let listener = Rc::new(listener);
-        let second = Rc::clone(&listener);
-        let first = listener.accept().await.unwrap();
+        let (listener, second) = (Rc::new(listener), TcpListener::bind("10.0.0.9:81").await.unwrap());
+        let (first, second) = (listener.accept().await.unwrap(), Rc::new(second));
+        let waiting = Rc::clone(&second);
+        let waiting = spawn(async move { waiting.accept().await.unwrap_err().kind() });
         let unaccepted = TcpStream::connect("10.0.0.9:80").await.unwrap();
         settle().await;
         listener.close();
-        assert_eq!(second.accept().await.unwrap_err().kind(), ErrorKind::NotConnected);
+        assert_eq!(listener.accept().await.unwrap_err().kind(), ErrorKind::NotConnected);
+        assert!(!waiting.is_finished());
+        second.close();
+        assert_eq!(waiting.await.unwrap(), ErrorKind::NotConnected, "whoever waits learns of it");
         assert_eq!(unaccepted.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
         let error = TcpStream::connect("10.0.0.9:80").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
@@ -428,6 +440,33 @@ fn one_seed_is_one_fate_byte_for_byte() {
         }
     }
     assert!(faults.borrow().values().all(|&times| (10..60).contains(&times)), "{faults:?}");
+}
+
+/// The loop fires so many timers at once: some who wake at the very instant of an arrival come before its alarm.
+#[test]
+fn who_waits_is_woken_also_when_somebody_else_was_there_first() {
+    Sim::new().seeds(1).network(Network::perfect().delay(range(10, 10))).run(|| async {
+        let (client, server) = connected().await;
+        let (server, start) = (Rc::new(server), Instant::now());
+        for _ in 0..2000 {
+            let server = Rc::clone(&server);
+            spawn(async move {
+                sleep(ms(10)).await;
+                server.try_write(b"").unwrap();
+            })
+            .detach();
+        }
+        settle().await;
+        let reading = spawn(async move {
+            server.read_exact(&mut [0]).await.unwrap();
+            start.elapsed()
+        });
+        settle().await;
+        client.write_all(b"a").await.unwrap();
+        sleep(ms(5)).await;
+        client.write_all(b"b").await.unwrap();
+        assert_eq!(reading.await.unwrap(), ms(10));
+    });
 }
 
 #[test]

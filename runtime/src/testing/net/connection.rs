@@ -43,6 +43,7 @@ struct End {
     /// What has arrived, then what has not.
     bytes: VecDeque<u8>,
     arrived: usize,
+    /// Nothing overtakes: what is due before that in front of it waits for that.
     coming: VecDeque<(Instant, Event)>,
     /// The peer's side has ended, and the news has arrived.
     has_end: bool,
@@ -79,8 +80,6 @@ pub(super) struct Wire {
     pub(super) link: Arc<Link>,
     pub(super) random: Random,
     pub(super) network: Network,
-    /// The last thing sent to each end arrives then, and nothing overtakes.
-    last_due: [Instant; 2],
     /// When the connection will be reset from outside.
     pub(super) doom: Option<Instant>,
     /// When whose side will end.
@@ -95,7 +94,7 @@ impl Wire {
         };
         let doom = draw(&network.resets);
         let half_close = draw(&network.half_closes).map(|at| (at, random.below(2) as Side));
-        Self { link, random, network, last_due: [now; 2], doom, half_close }
+        Self { link, random, network, doom, half_close }
     }
 }
 
@@ -110,11 +109,13 @@ impl Connection {
 
     // Time.
 
-    /// Lets everything happen that was to happen by `now`, in order.
+    /// Lets everything happen that was to happen by `now`, in order, and has everybody look: the alarm that was to wake
+    /// them may be put off, now that its reason is gone.
     pub(super) fn advance(&mut self, now: Instant, woken: &mut Woken) {
         while let Some((at, next)) = self.next().filter(|(at, _)| *at <= now) {
+            woken.append(&mut self.all_waiting());
             match next {
-                Next::Arrival(side) => self.arrive(side, at, woken),
+                Next::Arrival(side) => self.arrive(side, at),
                 Next::HalfClose(side) => {
                     self.wire.as_mut().expect("a wire has this fate").half_close = None;
                     self.end_writing(side, at, woken);
@@ -122,7 +123,7 @@ impl Connection {
                 Next::Doom => {
                     self.wire.as_mut().expect("a wire has this fate").doom = None;
                     for side in [0, 1] {
-                        self.kill(side, woken);
+                        self.kill(side);
                     }
                 }
             }
@@ -146,7 +147,7 @@ impl Connection {
         [arrival(0), arrival(1), half_close, doom].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
-    fn arrive(&mut self, side: Side, at: Instant, woken: &mut Woken) {
+    fn arrive(&mut self, side: Side, at: Instant) {
         let end = &mut self.ends[side];
         match end.coming.pop_front() {
             Some((_, Event::Bytes(n))) if end.is_dropped => {
@@ -157,21 +158,15 @@ impl Connection {
                     self.send(side ^ 1, Event::Reset, at);
                 }
             }
-            Some((_, Event::Bytes(n))) => {
-                end.arrived += n;
-                end.wake(Direction::Read, woken);
-            }
-            Some((_, Event::End)) => {
-                end.has_end = true;
-                end.wake(Direction::Read, woken);
-            }
-            Some((_, Event::Reset)) => self.kill(side, woken),
+            Some((_, Event::Bytes(n))) => end.arrived += n,
+            Some((_, Event::End)) => end.has_end = true,
+            Some((_, Event::Reset)) => self.kill(side),
             None => {}
         }
     }
 
     /// The end learns that the connection is gone. What has arrived can still be read.
-    fn kill(&mut self, side: Side, woken: &mut Woken) {
+    fn kill(&mut self, side: Side) {
         let end = &mut self.ends[side];
         if !end.is_dead {
             end.is_dead = true;
@@ -179,15 +174,12 @@ impl Connection {
         }
         end.coming.clear();
         end.bytes.truncate(end.arrived);
-        end.wake(Direction::Read, woken);
-        end.wake(Direction::Write, woken);
     }
 
     /// Sends an event on its way to `side`.
     fn send(&mut self, side: Side, event: Event, now: Instant) {
         if let Some(wire) = &mut self.wire {
-            let due = (now + wire.random.duration(&wire.network.delay)).max(wire.last_due[side]);
-            wire.last_due[side] = due;
+            let due = now + wire.random.duration(&wire.network.delay);
             self.ends[side].coming.push_back((due, event));
         }
     }

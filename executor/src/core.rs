@@ -1,12 +1,13 @@
 //! The state of one runtime, on its thread: plain cells, and no borrow held across anybody else's code.
 
 mod groups;
+mod insight;
 mod shutdown;
 
 use crate::{
     blocking::Pool,
     inbox::{Call, Remote},
-    inspect::Counters,
+    inspect::{Counters, Hooks},
     observe::{self, Observed, OnReport, Rest},
     park::Park,
     random,
@@ -73,6 +74,7 @@ pub(crate) struct Core {
     settlers: Settlers,
     arranger: Option<Arranger>,
     counters: Counters,
+    hooks: Option<Box<Hooks>>,
 }
 
 /// [`Core::attention`]: leave `block_on`.
@@ -92,6 +94,7 @@ pub(crate) struct Parts {
     pub(crate) blocking_threads: usize,
     pub(crate) cleanup_grace: Duration,
     pub(crate) on_report: OnReport,
+    pub(crate) hooks: Hooks,
     pub(crate) arranger: Option<Arranger>,
 }
 
@@ -133,6 +136,7 @@ impl Core {
             settlers: Settlers::default(),
             arranger: parts.arranger,
             counters: Counters::default(),
+            hooks: parts.hooks.if_any(),
         }
     }
 
@@ -177,12 +181,6 @@ impl Core {
         &self.settlers
     }
 
-    /// What is counted for `inspect::stats`.
-    #[inline]
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
     pub(crate) fn park(&self) -> &dyn Park {
         &*self.park
     }
@@ -201,13 +199,6 @@ impl Core {
     #[inline]
     pub(crate) fn extension<T: Any>(&self) -> Option<&T> {
         self.extensions.iter().find_map(|extension| extension.downcast_ref())
-    }
-
-    /// Begins the next stride of polls.
-    #[inline]
-    pub(crate) fn begin_stride(&self) {
-        self.counters.polls.begin_stride();
-        self.remote.pulse().note_stride();
     }
 
     // Waking.
@@ -360,11 +351,6 @@ impl Core {
     /// Tasks alive that keep `OnExit::Wait` waiting.
     pub(crate) fn alive(&self) -> usize {
         self.alive.get()
-    }
-
-    /// Tasks spawned so far.
-    pub(crate) fn spawned(&self) -> u64 {
-        self.next_task_id.get() - 1
     }
 
     /// All tasks alive.

@@ -73,7 +73,11 @@ impl<'a> EventLoop<'a> {
         let poll_root = || {
             core.refill_budget();
             core.set_running(Some(core.root()));
-            let polled = root.as_mut().poll(&mut Context::from_waker(&waker::waker(key)));
+            let mut poll = || root.as_mut().poll(&mut Context::from_waker(&waker::waker(key)));
+            let polled = match core.hooks() {
+                None => poll(),
+                Some(hooks) => hooks.around_main(core, poll),
+            };
             core.set_running(None);
             polled
         };
@@ -243,9 +247,12 @@ impl<'a> EventLoop<'a> {
             self.core.read_mail(&mut self.wakes);
             return;
         }
-        self.core.remote().pulse().note_sleep();
+        let (pulse, hooks) = (self.core.remote().pulse(), self.core.hooks());
+        hooks.inspect(|hooks| hooks.parks());
+        pulse.note_sleep();
         self.park(timeout);
-        self.core.remote().pulse().note_waking();
+        pulse.note_waking();
+        hooks.inspect(|hooks| hooks.unparked());
         if inspect::IS_KEPT {
             self.core.timers().read_clock();
         }

@@ -1,11 +1,13 @@
 //! The executor as a value: made by a builder, drives futures, ends when dropped.
 
+mod insight;
+
 use crate::{
     core::{Core, Parts},
     current,
     event_loop::EventLoop,
     handle::Handle,
-    inspect::{Probe, Stall, Watch, Watchdog},
+    inspect::{Hooks, Watch, Watchdog},
     observe::{self, OnReport, Report},
     park::{Park, ThreadPark},
     random,
@@ -63,6 +65,7 @@ pub struct Builder {
     cleanup_grace: Duration,
     on_report: OnReport,
     watch: Watch,
+    hooks: Hooks,
     schedule: Option<Box<dyn Schedule>>,
 }
 
@@ -152,46 +155,6 @@ impl Builder {
         self
     }
 
-    /// Watches for tasks that keep the thread from all others: a poll longer than `threshold` of real time is reported
-    /// while it goes on, with its task, the line that spawned it and the thread's stack. Off unless asked for, and with a
-    /// threshold of zero; 25 ms is a good one. A poll is noticed once it took between one and one and three quarters of
-    /// the threshold. At most five stalls a minute are reported.
-    ///
-    /// A thread of its own watches, at four times per threshold while the loop is busy and not at all while it sleeps.
-    /// The loop does nothing for it. Which task it is, and the stack, are for a [`probe`](Self::stall_probe) to say.
-    ///
-    /// ```
-    /// use runtime_executor::Executor;
-    /// use std::{sync::mpsc, time::Duration};
-    ///
-    /// let (sender, stalls) = mpsc::channel();
-    /// let executor = Executor::builder()
-    ///     .watch_stalls(Duration::from_millis(25))
-    ///     .on_stall(move |stall| sender.send(stall.lasted).unwrap())
-    ///     .build();
-    /// // It blocks the thread until that is noticed.
-    /// let lasted = executor.block_on(async { stalls.recv().unwrap() });
-    /// assert!(lasted >= Duration::from_millis(25));
-    /// ```
-    pub fn watch_stalls(mut self, threshold: Duration) -> Self {
-        self.watch.threshold = threshold;
-        self
-    }
-
-    /// Who looks at the stalled thread. Without one, stalls are reported without their task, and up to 15 polls may
-    /// count as one.
-    pub fn stall_probe(mut self, probe: impl Probe + 'static) -> Self {
-        self.watch.probe = Some(Box::new(probe));
-        self
-    }
-
-    /// Gives reports of stalls to `f`, instead of writing them to standard error. It is called on the thread that
-    /// watches, while the stall goes on; a panic in it goes no further.
-    pub fn on_stall(mut self, f: impl Fn(&Stall) + Send + 'static) -> Self {
-        self.watch.on_stall = Some(Box::new(f));
-        self
-    }
-
     /// Makes the executor, for this thread.
     ///
     /// # Panics
@@ -206,6 +169,7 @@ impl Builder {
             blocking_threads: self.blocking_threads,
             cleanup_grace: self.cleanup_grace,
             on_report: self.on_report,
+            hooks: self.hooks,
             arranger: self.schedule.map(Arranger::new),
         };
         observe::install();
@@ -256,6 +220,7 @@ impl Executor {
             cleanup_grace: DEFAULT_GRACE,
             on_report: None,
             watch: Watch::default(),
+            hooks: Hooks::default(),
             schedule: None,
         }
     }

@@ -1,6 +1,8 @@
 //! Executor and reactor as one value.
 
-use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, inspect::Stall, time::Clock};
+mod insight;
+
+use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, time::Clock};
 use runtime_io::{Reactor, ThreadProbe};
 use std::{io, time::Duration};
 
@@ -110,42 +112,6 @@ impl Builder {
     /// ```
     pub fn on_report(mut self, f: impl Fn(&Report) + 'static) -> Self {
         self.executor = self.executor.on_report(f);
-        self
-    }
-
-    /// Watches for tasks that keep the thread from all others: a poll longer than `threshold` of real time is reported
-    /// while it goes on, with its task, the line that spawned it and, with the feature `stacks`, what the thread is doing.
-    /// Off unless asked for, and with a threshold of zero; 25 ms is a good one.
-    ///
-    /// A thread of its own watches while the loop is busy, and interrupts a suspect by the signal SIGURG; the loop itself
-    /// does nothing for it. A handler that the program had for that signal before is still called for its own. On systems
-    /// other than Linux, stalls are reported without their task. At most five a minute are reported.
-    ///
-    /// ```
-    /// use std::{sync::mpsc, time::Duration};
-    ///
-    /// let (sender, stalls) = mpsc::channel();
-    /// let runtime = runtime::Builder::new()
-    ///     .watch_stalls(Duration::from_millis(25))
-    ///     .on_stall(move |stall| sender.send(stall.to_string()).unwrap())
-    ///     .build()?;
-    /// // It blocks the thread until that is noticed.
-    /// let told = runtime.block_on(async { stalls.recv().unwrap() });
-    /// # if cfg!(target_os = "linux") {
-    /// assert!(told.starts_with("main task has kept the thread for "));
-    /// # }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn watch_stalls(mut self, threshold: Duration) -> Self {
-        self.executor = self.executor.watch_stalls(threshold);
-        self.watches_stalls = !threshold.is_zero();
-        self
-    }
-
-    /// Gives reports of stalls to `f`, instead of writing them to standard error. It is called on the thread that
-    /// watches, while the stall goes on; a panic in it goes no further.
-    pub fn on_stall(mut self, f: impl Fn(&Stall) + Send + 'static) -> Self {
-        self.executor = self.executor.on_stall(f);
         self
     }
 

@@ -86,7 +86,7 @@ fn spawn_on<T: Send + 'static>(
         drop(job); // and with it the sender, so that the receiver does not wait
         reason
     });
-    task::Builder::new().spawn_from(spawned_at, async move {
+    let handle = task::Builder::new().spawn_from(spawned_at, async move {
         match (receiver.await, refusal) {
             (Ok(Ok(value)), _) => value,
             (Ok(Err(payload)), _) => resume_unwind(payload),
@@ -97,7 +97,10 @@ fn spawn_on<T: Send + 'static>(
                 resume_unwind(Box::new(format!("spawn_blocking: {reason}")))
             }
         }
-    })
+    });
+    // The job runs whether or not its task had a turn.
+    handle.excuse();
+    handle
 }
 
 impl Pool {

@@ -41,6 +41,7 @@ impl Core {
         let root = self.root();
         let mut tasks: Vec<TaskRef> = self.slots.tasks().filter(|task| *task != root).filter(which).collect();
         tasks.sort_unstable_by_key(|task| task.id());
+        self.tell_who_never_ran(&tasks);
         for task in tasks {
             task.cancel_now(self);
         }

@@ -26,6 +26,7 @@
 mod counters;
 mod dump;
 mod glance;
+mod hooks;
 mod stats;
 mod status;
 mod survey;
@@ -33,12 +34,14 @@ mod watchdog;
 
 pub use dump::{Dump, dump};
 pub use glance::Glance;
+pub use hooks::PollStage;
 pub use stats::{Histogram, Stats, stats};
 pub use status::{TaskState, TaskStatus, WaitsFor, list};
 pub use watchdog::{Frame, Probe, Sight, Stall};
 
 pub(crate) use counters::{Counters, Lag, Pulse};
 pub(crate) use glance::NAME_BYTES;
+pub(crate) use hooks::Hooks;
 pub(crate) use watchdog::{Watch, Watchdog};
 
 /// Whether the books that only people read are kept. `--cfg runtime_bare` compiles them out, to measure what they cost.

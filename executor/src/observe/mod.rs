@@ -19,7 +19,7 @@ pub use report::Report;
 pub use waits::{WaitHolder, WaitInfo, waits};
 
 pub(crate) use audit::{audit, task_ended};
-pub(crate) use report::{OnReport, deliver, report};
+pub(crate) use report::{OnReport, deliver, report, submit};
 
 use crate::{
     core::Core,

@@ -102,6 +102,23 @@ pub enum Report {
         /// The line that registered it.
         registered: &'static Location<'static>,
     },
+    /// A task panicked, and nobody will ever ask what became of it: its handle was dropped.
+    #[non_exhaustive]
+    Panicked {
+        /// Who.
+        task: TaskInfo,
+        /// What the panic said, if it was text.
+        message: Option<String>,
+    },
+    /// The runtime ended before a task that was spawned, and neither cancelled nor a daemon, had its first turn. In debug
+    /// builds only.
+    #[non_exhaustive]
+    NeverRan {
+        /// The first one.
+        task: TaskInfo,
+        /// How many others there are.
+        others: usize,
+    },
 }
 
 /// Who reads the reports, if it is not standard error.
@@ -142,6 +159,26 @@ impl fmt::Display for Report {
                 "the cleanup registered at {registered} was dropped before it was done: its grace period was over, or the \
                  runtime had ended. Let it wait for less, or give it longer (`Builder::cleanup_grace`, `Defer::grace`)"
             ),
+            Self::Panicked { task, message } => {
+                let (colon, message) = match message {
+                    Some(message) => (":", &**message),
+                    None => ("", "with a value that is not text"),
+                };
+                write!(
+                    f,
+                    "{task} panicked{colon} {message}; its JoinHandle was dropped, so nobody will be told"
+                )
+            }
+            Self::NeverRan { task, others } => {
+                write!(f, "{task}")?;
+                if *others > 0 {
+                    write!(f, " and {others} other{}", if *others == 1 { "" } else { "s" })?;
+                }
+                f.write_str(
+                    " never ran: the runtime ended before the first turn. Await the handle, or build the runtime with \
+                     `OnExit::Wait`; what need not run is a daemon",
+                )
+            }
         }
     }
 }
@@ -161,6 +198,15 @@ impl fmt::Display for Name<'_> {
 pub(crate) fn report(core: &Core, report: Report) {
     core.observed().with(|books| books.reports.push(report));
     core.call_observer();
+}
+
+/// The same, if somebody reads reports. Gives it back otherwise.
+pub(crate) fn submit(core: &Core, unread: Report) -> Result<(), Report> {
+    if core.observed().on_report.is_none() {
+        return Err(unread);
+    }
+    report(core, unread);
+    Ok(())
 }
 
 /// Tells what was found. Nothing is borrowed and nobody runs meanwhile.

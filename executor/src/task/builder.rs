@@ -76,6 +76,9 @@ where
     let beginning = Beginning { id: core.next_task_id(), name, daemon, spawned_at, parent };
     let (queued, joined) = raw::create(core.blocks(), core.slots(), beginning, future);
     core.task_began(daemon);
+    if let Some(hooks) = core.hooks() {
+        hooks.spawned(core, queued.task());
+    }
     if !is_welcome {
         queued.unqueue(core).cancel_now(core);
     } else {

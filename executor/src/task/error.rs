@@ -1,7 +1,10 @@
 //! How a task can fail, and what is said when nobody listens.
 
-use super::TaskId;
-use crate::current;
+use super::{TaskId, TaskInfo};
+use crate::{
+    current,
+    observe::{self, Report},
+};
 use std::{
     any::Any,
     fmt,
@@ -93,14 +96,22 @@ impl JoinError {
         }
     }
 
-    /// Says on standard error that a task panicked and that nobody will ever ask: nothing is lost silently.
+    /// Says that a task panicked and that nobody will ever ask: nothing is lost silently.
     #[cold]
     pub(crate) fn report_unobserved(&self) {
-        // A closed standard error must not become a second failure.
-        let _ = writeln!(
-            std::io::stderr(),
-            "runtime: {self}; its JoinHandle was dropped, so nobody will be told"
-        );
+        let Label { id, name, spawned_at } = self.0.label.clone();
+        let message = self.0.panic.as_ref().and_then(|payload| {
+            message_of(&**payload.lock().unwrap_or_else(PoisonError::into_inner)).map(str::to_owned)
+        });
+        let report = Report::Panicked { task: TaskInfo::new(id, name, Some(spawned_at)), message };
+        let unread = current::with_or_none(|core| match core {
+            Some(core) => observe::submit(core, report),
+            None => Err(report),
+        });
+        if let Err(report) = unread {
+            // A closed standard error must not become a second failure.
+            let _ = writeln!(std::io::stderr(), "runtime: {report}");
+        }
         current::with(|core| core.arranger().map(|arranger| arranger.unobserved_panic(self)));
     }
 }

@@ -44,6 +44,11 @@ impl<T: 'static> JoinHandle<T> {
         self.joined.task().key()
     }
 
+    /// That the task may end without a turn is nothing to tell of.
+    pub(crate) fn excuse(&self) {
+        self.joined.task().excuse();
+    }
+
     /// The task's number.
     pub fn id(&self) -> TaskId {
         self.joined.task().id()

@@ -33,7 +33,7 @@ use super::{
 use crate::{
     core::Core,
     current,
-    inspect::{self, NAME_BYTES},
+    inspect::{self, Hooks, NAME_BYTES},
     observe,
 };
 use std::{
@@ -378,7 +378,21 @@ impl TaskRef {
     /// One turn: polls the future, or drops it if it was cancelled.
     #[inline]
     pub(super) fn turn(self, core: &Core) {
-        self.set(State::RUNNING);
+        match core.hooks() {
+            None => self.bare_turn(core),
+            Some(hooks) => self.hooked_turn(core, hooks),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn hooked_turn(self, core: &Core, hooks: &Hooks) {
+        hooks.around_turn(core, self, || self.bare_turn(core));
+    }
+
+    #[inline(always)] // so that hooks cost the others no call
+    fn bare_turn(self, core: &Core) {
+        self.set(State::RUNNING | State::TURNED);
         core.refill_budget();
         let outer = core.set_running(Some(self));
         let vtable = self.header().vtable;

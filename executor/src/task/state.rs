@@ -20,6 +20,9 @@ impl State {
     /// Does not keep `OnExit::Wait` waiting.
     pub(super) const DAEMON: u8 = 64;
 
+    /// It had a turn. Tells who never had one; nothing depends on it.
+    pub(super) const TURNED: u8 = 128;
+
     pub(super) const KEEPS_BLOCK: u8 =
         Self::FUTURE | Self::OUTPUT | Self::QUEUED | Self::RUNNING | Self::HANDLE;
 }

@@ -22,6 +22,21 @@ impl TaskRef {
         self.has(State::RUNNING)
     }
 
+    /// Whether it is dropped in its next turn, instead of polled.
+    pub(crate) fn is_cancelled(self) -> bool {
+        self.has(State::CANCEL)
+    }
+
+    /// Whether nobody but the end of the runtime keeps it from its first turn.
+    pub(crate) fn has_waited_in_vain(self) -> bool {
+        !self.has(State::TURNED | State::CANCEL | State::DAEMON)
+    }
+
+    /// That it had no turn is nothing to tell of.
+    pub(crate) fn excuse(self) {
+        self.set(State::TURNED);
+    }
+
     /// Whether it does not keep `OnExit::Wait` waiting.
     pub(crate) fn is_daemon(self) -> bool {
         self.has(State::DAEMON)

@@ -1,0 +1,105 @@
+//! Closures of the program's that are called as tasks come and go.
+//!
+//! A runtime without any pays one branch per spawn, per poll and per sleep.
+
+use crate::{
+    core::Core,
+    task::{TaskInfo, error::discard, raw::TaskRef},
+};
+use std::{
+    cell::Cell,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// When a hook for polls is called.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PollStage {
+    /// The poll comes next.
+    Before,
+    /// The poll is over.
+    After,
+}
+
+/// Called with a task.
+type OnTask = Box<dyn Fn(&TaskInfo)>;
+/// Called with a task and a stage.
+type OnPoll = Box<dyn Fn(&TaskInfo, PollStage)>;
+
+/// The hooks of one runtime.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) on_task_spawn: Option<OnTask>,
+    pub(crate) on_task_poll: Option<OnPoll>,
+    pub(crate) on_task_end: Option<OnTask>,
+    pub(crate) on_park: Option<Box<dyn Fn()>>,
+    pub(crate) on_unpark: Option<Box<dyn Fn()>>,
+    /// One runs now. What it does itself calls no other: a hook that spawns would spawn for ever.
+    runs: Cell<bool>,
+}
+
+impl Hooks {
+    /// Nothing, if there is nothing to call.
+    pub(crate) fn if_any(self) -> Option<Box<Self>> {
+        let Self { on_task_spawn, on_task_poll, on_task_end, on_park, on_unpark, .. } = &self;
+        let tasks = on_task_spawn.is_some() || on_task_poll.is_some() || on_task_end.is_some();
+        (tasks || on_park.is_some() || on_unpark.is_some()).then(|| Box::new(self))
+    }
+
+    /// Calls `f` with a hook, unless one runs already. A panic has been reported by the panic hook, and ends here.
+    fn call<H: ?Sized>(&self, hook: Option<&H>, f: impl FnOnce(&H)) {
+        let Some(hook) = hook else { return };
+        if self.runs.replace(true) {
+            return;
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| f(hook))) {
+            discard(payload);
+        }
+        self.runs.set(false);
+    }
+
+    #[cold]
+    pub(crate) fn spawned(&self, core: &Core, task: TaskRef) {
+        self.call(self.on_task_spawn.as_deref(), |hook| hook(&TaskInfo::of(core, task)));
+    }
+
+    /// A turn of a task, between the hooks for it.
+    #[cold]
+    pub(crate) fn around_turn(&self, core: &Core, task: TaskRef, turn: impl FnOnce()) {
+        let info = TaskInfo::of(core, task);
+        let key = task.key();
+        // A cancelled task is dropped in its turn, not polled.
+        let polls = self.on_task_poll.as_deref().filter(|_| !task.is_cancelled());
+        self.call(polls, |hook| hook(&info, PollStage::Before));
+        turn();
+        self.call(polls, |hook| hook(&info, PollStage::After));
+        if core.slots().find(key).is_none() {
+            self.call(self.on_task_end.as_deref(), |hook| hook(&info));
+        }
+    }
+
+    /// A poll of the main task, between the hooks for it.
+    #[cold]
+    pub(crate) fn around_main<T>(&self, core: &Core, poll: impl FnOnce() -> T) -> T {
+        let info = TaskInfo::of(core, core.root());
+        let polls = self.on_task_poll.as_deref();
+        self.call(polls, |hook| hook(&info, PollStage::Before));
+        let polled = poll();
+        self.call(polls, |hook| hook(&info, PollStage::After));
+        polled
+    }
+
+    pub(crate) fn parks(&self) {
+        self.call(self.on_park.as_deref(), |hook| hook());
+    }
+
+    pub(crate) fn unparked(&self) {
+        self.call(self.on_unpark.as_deref(), |hook| hook());
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}

@@ -1,4 +1,4 @@
-//! The command line that the five benchmark programs share.
+//! The command line that the six benchmark programs share.
 
 /// What `cargo bench -- …` was asked for.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub(crate) struct Options {
 }
 
 const USAGE: &str = "\
-cargo bench [--bench micro|sync|echo|memory|sync_memory] -- [ROW ...] [OPTION ...]
+cargo bench [--bench micro|structured|sync|echo|memory|sync_memory] -- [ROW ...] [OPTION ...]
   ROW             only rows whose name contains this
   --quick         short windows, one round
   --rounds N      rounds (5)

@@ -7,8 +7,8 @@
 //!         let is_enabled1: bool = GUARD1;                        // all guards before any future
 //!         match into_future(FUTURE0) { future0 =>                // temporaries live until the `;`
 //!         match if is_enabled1 { Some(into_future(FUTURE1)) } else { None } { future1 => {
-//!             let mut future0 = pin!(Some(future0));             // moved whole, so that it has one place
-//!             let mut future1 = pin!(future1);
+//!             let mut future0 = pin!(future0);                   // moved whole, so that it has one place
+//!             let mut future1 = pin!(future1);                   // `Some(…)` if it may have to be disabled
 //!             poll_fn(|context| …).await
 //!         }}}
 //!     };                                                         // the futures end here
@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Handlers stand in no closure and no loop of ours, so that `?`, `break`, `return` and `.await` mean what they mean
-//! outside. That is why a pattern is tried before, on a reference to the output.
+//! outside. That is why a pattern is tried before, on a reference to the output; unless it is seen to match anything.
 
 mod parse;
 
@@ -61,8 +61,11 @@ impl Expansion {
     fn futures(&self) -> TokenStream {
         let mut inside = TokenStream::new();
         for (number, branch) in self.select.branches.iter().enumerate() {
-            let place =
-                if branch.guard.is_some() { "future{}" } else { "::core::option::Option::Some(future{})" };
+            let place = if branch.guard.is_some() || is_sure(branch) {
+                "future{}"
+            } else {
+                "::core::option::Option::Some(future{})"
+            };
             let place = place.replace("{}", &number.to_string());
             inside.extend(ours(&format!("let mut future{number} = ::core::pin::pin!({place});")));
         }
@@ -137,8 +140,12 @@ impl Expansion {
     fn arms(&self) -> TokenStream {
         let mut arms = TokenStream::new();
         for (number, branch) in self.select.branches.iter().enumerate() {
+            let irrefutable = irrefutable(&branch.pattern);
+            if irrefutable.is_some() {
+                arms.extend(ours("#[allow(clippy::redundant_pattern)]"));
+            }
             arms.extend(ours(&format!("__SelectOutput::B{number}")));
-            arms.extend(parentheses(branch.pattern.iter().cloned().collect()));
+            arms.extend(parentheses(irrefutable.unwrap_or_else(|| branch.pattern.iter().cloned().collect())));
             arms.extend(ours("=>"));
             arms.extend(branch.handler.clone());
             arms.extend(ours(","));
@@ -157,7 +164,22 @@ impl Expansion {
     }
 }
 
+/// Whether it is never disabled.
+fn is_sure(branch: &Branch) -> bool {
+    branch.guard.is_none() && irrefutable(&branch.pattern).is_some()
+}
+
 fn poll_branch(number: usize, branch: &Branch) -> TokenStream {
+    if is_sure(branch) {
+        return ours(&format!(
+            "match ::core::future::Future::poll(future{number}.as_mut(), context) {{
+                 ::core::task::Poll::Ready(output) => {{
+                     return ::core::task::Poll::Ready(__SelectOutput::B{number}(output));
+                 }}
+                 ::core::task::Poll::Pending => is_pending = true,
+             }}"
+        ));
+    }
     let mut ready = trial(&branch.pattern);
     ready.extend(ours(&format!(
         "if is_match {{ return ::core::task::Poll::Ready(__SelectOutput::B{number}(output)); }}
@@ -176,7 +198,7 @@ fn poll_branch(number: usize, branch: &Branch) -> TokenStream {
 
 /// Whether the output matches, found out without moving it.
 fn trial(pattern: &[TokenTree]) -> TokenStream {
-    if matches!(pattern, [TokenTree::Ident(word)] if word.to_string() == "_") {
+    if irrefutable(pattern).is_some() {
         return ours("let is_match = true;");
     }
     let (scrutinee, pattern) = if binds_nothing(pattern) {
@@ -192,6 +214,42 @@ fn trial(pattern: &[TokenTree]) -> TokenStream {
     trial.extend(braces(arms));
     trial.extend(ours(";"));
     trial
+}
+
+/// A pattern that matches whatever there is, if it is seen at once that this is one: a name, `_`, or a tuple of those. A
+/// name becomes `name @ _`, so that rustc refuses it if it is that of a constant.
+fn irrefutable(pattern: &[TokenTree]) -> Option<TokenStream> {
+    let mut result = TokenStream::new();
+    let mut is_named = false;
+    for token in pattern {
+        match token {
+            TokenTree::Ident(word) if !is_named => {
+                let word = word.to_string();
+                result.extend([token.clone()]);
+                if word == "ref" || word == "mut" {
+                    continue;
+                }
+                is_named = true;
+                if word != "_" {
+                    if !word.starts_with(char::is_lowercase) || word == "true" || word == "false" {
+                        return None;
+                    }
+                    result.extend(ours("@ _"));
+                }
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ',' && is_named => {
+                is_named = false;
+                result.extend([token.clone()]);
+            }
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis && !is_named => {
+                let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+                result.extend(parentheses(irrefutable(&inside)?));
+                is_named = true;
+            }
+            _ => return None,
+        }
+    }
+    Some(result)
 }
 
 /// No name in it could be a new one: constants and variants are written in capitals.

@@ -168,6 +168,7 @@ impl<F: Future> Children<F> {
     }
 
     /// Polls a child; it has a slot of its own if it has to wait.
+    #[inline(always)] // into its one caller, which so learns what `done` does
     fn poll_child(
         &mut self,
         core: &Core,

@@ -262,6 +262,10 @@ impl<F: Future> Future for Run<F> {
             if !is_held && !is_doomed {
                 return Poll::Ready(Err(cancelled));
             }
+            if is_doomed {
+                // Should somebody between us and the outer limit keep us beyond its end, we are to be asked again.
+                context.waker().wake_by_ref();
+            }
         } else {
             if *this.moves != scope.state.moves.get() {
                 *this.moves = scope.state.moves.get();

@@ -24,6 +24,7 @@ pub(crate) use report::{OnReport, deliver, report, submit};
 use crate::{
     core::Core,
     current,
+    group::limit,
     registry::{self, RuntimeId},
     task::{TaskId, raw::TaskRef, slots::Key, waker},
     time,
@@ -37,7 +38,7 @@ use std::{
     panic::Location,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, RawWakerVTable, Waker},
+    task::{Context, Poll, RawWakerVTable, Waker, ready},
     time::Duration,
 };
 
@@ -208,7 +209,16 @@ impl Future for Limit {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0.is_never() { Poll::Pending } else { self.0.poll_elapsed(cx) }
+        if self.0.is_never() {
+            return Poll::Pending;
+        }
+        ready!(self.0.poll_elapsed(cx));
+        if limit::is_doomed() {
+            // An outer limit is over too, and reports instead.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
     }
 }
 

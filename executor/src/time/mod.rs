@@ -3,7 +3,8 @@
 //! | to | use |
 //! |---|---|
 //! | wait a while, or until an instant | [`sleep`], [`sleep_until`] |
-//! | limit how long something takes | [`timeout`], [`timeout_at`] |
+//! | limit how long something takes | [`timeout`], [`timeout_at`]; [`timeout_scope`] if the limit may move |
+//! | do something later | [`Timer::after`] |
 //! | do something every so often | [`interval`], [`interval_at`] |
 //! | know the time | [`Instant::now`] |
 //! | test an hour in a millisecond | [`Clock::paused`] or [`pause`], then [`advance`] |
@@ -39,6 +40,8 @@ mod interval;
 mod sleep;
 mod slots;
 mod timeout;
+mod timeout_scope;
+mod timer;
 mod timers;
 mod wheel;
 
@@ -51,6 +54,8 @@ pub use interval::{Interval, MissedTickPolicy, interval, interval_at};
 pub use runtime_sync::Elapsed;
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Timeout, timeout, timeout_at};
+pub use timeout_scope::{Deadline, TimeoutScope, timeout_scope};
+pub use timer::Timer;
 
 pub(crate) use clock::real_now;
 pub(crate) use timers::Timers;

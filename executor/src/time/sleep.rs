@@ -233,6 +233,31 @@ impl Sleep {
         matches!(self.state, State::Started { .. })
     }
 
+    /// Whether its time has come by the clock of this turn, even if it has not fired yet. Elapses then, so that all who
+    /// ask in one turn are told the same.
+    #[inline]
+    pub(super) fn elapse_if_due(&mut self) -> bool {
+        let is_due = match self.state {
+            State::Elapsed => return true,
+            State::After(_) => return false,
+            State::At => current::with(|core| {
+                let timers = core.timers();
+                self.when(timers).is_none_or(|when| timers.is_past(when))
+            }),
+            State::Started { .. } => self.with_timer(Timers::is_due),
+        };
+        if is_due != Some(true) {
+            return false;
+        }
+        self.deadline = self.deadline();
+        if let State::Started { index, sequence, runtime } =
+            std::mem::replace(&mut self.state, State::Elapsed)
+        {
+            stop(runtime, Key { index, sequence });
+        }
+        true
+    }
+
     /// Ready once elapsed, again and again. Takes nothing from the budget of the task.
     #[inline]
     pub(crate) fn poll_elapsed(&mut self, cx: &Context<'_>) -> Poll<()> {

@@ -235,6 +235,13 @@ impl Timers {
         self.wheel.borrow().is_fired(key)
     }
 
+    /// Whether a timer has fired, or its deadline has passed by the reading of the last turn.
+    #[inline]
+    pub(crate) fn is_due(&self, key: Key) -> bool {
+        let wheel = self.wheel.borrow();
+        wheel.deadline(key).is_some_and(|at| at <= wheel.now())
+    }
+
     /// Whether a deadline has passed by the reading of the last turn: true is sure, false is not.
     #[inline]
     pub(crate) fn is_past(&self, when: When) -> bool {

@@ -1,16 +1,10 @@
-//! Something to be done later: Python's `threading.Timer`, so far as a task that sleeps first and a handle to cancel it.
+//! Something to be done later: Python's `threading.Timer`.
 
-use crate::support::{Transcript, finish, secs, spawn_named, unfinished};
-use runtime::{JoinHandle, time::sleep};
-use std::time::Duration;
-
-/// Runs `then` once, `interval` from now.
-fn timer(name: &str, interval: Duration, then: impl FnOnce() + 'static) -> JoinHandle<()> {
-    spawn_named(name, async move {
-        sleep(interval).await;
-        then();
-    })
-}
+use crate::support::{Transcript, finish, secs};
+use runtime::{
+    task,
+    time::{Timer, sleep},
+};
 
 #[runtime::test(start_paused = true)]
 async fn a_timer_fires_once_after_its_interval_and_is_alive_until_then() {
@@ -19,12 +13,12 @@ async fn a_timer_fires_once_after_its_interval_and_is_alive_until_then() {
         let transcript = transcript.clone();
         move || transcript.say(line)
     };
-    let timers = [timer("Thread-1", secs(10), say("Thread-1: hello, world"))];
-    let with_main = unfinished(&timers) + 1;
+    let timer = Timer::after(secs(10), say("Thread-1: hello, world"));
+    let with_main = task::count() + 1;
     transcript.say(with_main.to_string());
     transcript.say("MainThread");
 
-    finish(timers).await;
+    finish([timer.into_handle()]).await;
     sleep(secs(100)).await;
     transcript.expect(["0 2", "0 MainThread", "10 Thread-1: hello, world"]);
 }
@@ -34,11 +28,11 @@ async fn a_cancelled_timer_does_not_fire() {
     let transcript = Transcript::new();
     let hello = {
         let transcript = transcript.clone();
-        timer("Thread-1", secs(3), move || transcript.say("hello"))
+        Timer::after(secs(3), move || transcript.say("hello"))
     };
     sleep(secs(2)).await;
     assert!(hello.cancel(), "it has not fired yet");
-    assert!(hello.await.unwrap_err().is_cancelled());
+    assert!(hello.into_handle().await.unwrap_err().is_cancelled());
     sleep(secs(100)).await;
     transcript.expect([""; 0]);
 }
@@ -48,11 +42,11 @@ async fn a_timer_that_has_fired_cannot_be_cancelled() {
     let transcript = Transcript::new();
     let hello = {
         let transcript = transcript.clone();
-        timer("Thread-1", secs(3), move || transcript.say("hello"))
+        Timer::after(secs(3), move || transcript.say("hello"))
     };
     sleep(secs(4)).await;
     assert!(!hello.cancel());
-    hello.await.unwrap();
+    hello.into_handle().await.unwrap();
     transcript.expect(["3 hello"]);
 }
 
@@ -63,9 +57,26 @@ async fn timers_started_three_seconds_apart_fire_independently() {
     for number in 1..=5 {
         let transcript = transcript.clone();
         let name = format!("Thread-{number}");
-        timers.push(timer(&name.clone(), secs(2), move || transcript.say(name)));
+        timers.push(Timer::after(secs(2), move || transcript.say(name)));
         sleep(secs(3)).await;
     }
-    assert_eq!(unfinished(&timers), 0);
+    assert!(!timers.iter().any(Timer::is_waiting));
     transcript.expect(["2 Thread-1", "5 Thread-2", "8 Thread-3", "11 Thread-4", "14 Thread-5"]);
+}
+
+/// What Python's has not: a timer that is put off, as often as one likes.
+#[runtime::test(start_paused = true)]
+async fn a_timer_can_be_put_off() {
+    let transcript = Transcript::new();
+    let snooze = {
+        let transcript = transcript.clone();
+        Timer::after(secs(3), move || transcript.say("wake up"))
+    };
+    for _ in 0..2 {
+        sleep(secs(2)).await;
+        assert!(snooze.reset(secs(3)));
+    }
+    sleep(secs(100)).await;
+    assert!(!snooze.reset(secs(3)), "it has rung");
+    transcript.expect(["7 wake up"]);
 }

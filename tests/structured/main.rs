@@ -1,0 +1,13 @@
+//! The classic lessons in starting many things and waiting for them, as stories on a virtual clock: start and join,
+//! gather, the first of several, results as they come, giving way.
+//!
+//! They are the programs by which threads are taught, with tasks in the place of threads. Each is held to the exact
+//! time it takes and to the exact lines it prints.
+
+mod gathering;
+mod joining;
+mod selecting;
+#[path = "../coordination/support.rs"]
+#[allow(dead_code, reason = "shared with the stories about coordination; these use a part of it")]
+mod support;
+mod yielding;

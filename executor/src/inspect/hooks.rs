@@ -2,6 +2,8 @@
 //!
 //! A runtime without any pays one branch per spawn, per poll and per sleep.
 
+#[cfg(feature = "tracing")]
+use super::spans::Spans;
 use crate::{
     core::Core,
     task::{TaskInfo, error::discard, raw::TaskRef},
@@ -34,6 +36,8 @@ pub(crate) struct Hooks {
     pub(crate) on_task_end: Option<OnTask>,
     pub(crate) on_park: Option<Box<dyn Fn()>>,
     pub(crate) on_unpark: Option<Box<dyn Fn()>>,
+    #[cfg(feature = "tracing")]
+    spans: Spans,
     /// One runs now. What it does itself calls no other: a hook that spawns would spawn for ever.
     runs: Cell<bool>,
 }
@@ -43,24 +47,27 @@ impl Hooks {
     pub(crate) fn if_any(self) -> Option<Box<Self>> {
         let Self { on_task_spawn, on_task_poll, on_task_end, on_park, on_unpark, .. } = &self;
         let tasks = on_task_spawn.is_some() || on_task_poll.is_some() || on_task_end.is_some();
-        (tasks || on_park.is_some() || on_unpark.is_some()).then(|| Box::new(self))
+        // Whether anybody subscribes to spans may change at any time.
+        (cfg!(feature = "tracing") || tasks || on_park.is_some() || on_unpark.is_some())
+            .then(|| Box::new(self))
     }
 
-    /// Calls `f` with a hook, unless one runs already. A panic has been reported by the panic hook, and ends here.
+    /// Calls `f` with a hook, unless one runs already.
     fn call<H: ?Sized>(&self, hook: Option<&H>, f: impl FnOnce(&H)) {
         let Some(hook) = hook else { return };
         if self.runs.replace(true) {
             return;
         }
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| f(hook))) {
-            discard(payload);
-        }
+        isolate(|| f(hook));
         self.runs.set(false);
     }
 
     #[cold]
     pub(crate) fn spawned(&self, core: &Core, task: TaskRef) {
-        self.call(self.on_task_spawn.as_deref(), |hook| hook(&TaskInfo::of(core, task)));
+        let info = TaskInfo::of(core, task);
+        #[cfg(feature = "tracing")]
+        self.spans.begin(&info);
+        self.call(self.on_task_spawn.as_deref(), |hook| hook(&info));
     }
 
     /// A turn of a task, between the hooks for it.
@@ -71,10 +78,15 @@ impl Hooks {
         // A cancelled task is dropped in its turn, not polled.
         let polls = self.on_task_poll.as_deref().filter(|_| !task.is_cancelled());
         self.call(polls, |hook| hook(&info, PollStage::Before));
+        #[cfg(feature = "tracing")]
+        self.spans.around(info.id(), turn);
+        #[cfg(not(feature = "tracing"))]
         turn();
         self.call(polls, |hook| hook(&info, PollStage::After));
         if core.slots().find(key).is_none() {
             self.call(self.on_task_end.as_deref(), |hook| hook(&info));
+            #[cfg(feature = "tracing")]
+            self.spans.end(info.id());
         }
     }
 
@@ -95,6 +107,13 @@ impl Hooks {
 
     pub(crate) fn unparked(&self) {
         self.call(self.on_unpark.as_deref(), |hook| hook());
+    }
+}
+
+/// Runs code of the program's. A panic in it has been reported by the panic hook, and ends here.
+pub(super) fn isolate(code: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
+        discard(payload);
     }
 }
 

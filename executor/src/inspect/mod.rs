@@ -27,6 +27,8 @@ mod counters;
 mod dump;
 mod glance;
 mod hooks;
+#[cfg(feature = "tracing")]
+mod spans;
 mod stats;
 mod status;
 mod survey;

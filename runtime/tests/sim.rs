@@ -292,6 +292,40 @@ fn a_panic_that_nobody_would_learn_of_is_a_failure() {
     });
 }
 
+/// Also what happens after the program's last line: destructors, and cleanups with all the time that they take.
+#[test]
+fn the_end_of_a_run_belongs_to_it() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+    let failure = failure_of(|| async {
+        spawn(async {
+            let _fails = Fails;
+            std::future::pending::<()>().await;
+        })
+        .detach();
+        settle().await;
+    });
+    assert!(failure.to_string().contains("in a destructor"), "{failure}");
+    let (_, transcript) = Sim::new()
+        .record(|| async {
+            spawn(async {
+                let _later = task::defer(async {
+                    sleep(SECOND).await;
+                    note("cleaned up");
+                });
+                std::future::pending::<()>().await;
+            })
+            .detach();
+            settle().await;
+        })
+        .unwrap();
+    assert!(transcript.to_string().contains("cleaned up"), "{transcript}");
+}
+
 #[test]
 fn a_program_that_the_seed_does_not_determine_is_told_so() {
     // The order in which the tasks are spawned is that of a HashMap, whose keys are secret and new each time.
@@ -394,6 +428,30 @@ fn settling_works_in_a_simulation() {
         settle().await;
         assert_eq!(count.get(), 3);
     });
+}
+
+/// On the real clock, with real sockets: the kernel is asked whether it has anything for anybody.
+#[runtime::test]
+#[cfg_attr(miri, ignore = "real sockets")]
+async fn settling_waits_for_what_the_kernel_has_already() {
+    let listener = runtime::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = runtime::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    let read = Rc::new(Cell::new(0));
+    let count = Rc::clone(&read);
+    spawn(async move {
+        loop {
+            server.read_exact(&mut [0; 3]).await.unwrap();
+            yield_now().await;
+            count.set(count.get() + 1);
+        }
+    })
+    .detach();
+    settle().await;
+    assert_eq!(read.get(), 0);
+    client.write_all(b"one").await.unwrap();
+    settle().await;
+    assert_eq!(read.get(), 1);
 }
 
 #[runtime::test]

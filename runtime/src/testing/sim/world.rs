@@ -76,10 +76,9 @@ pub(super) fn run<T>(
         .on_report(move |report| reader.reports.borrow_mut().push(report.to_string()))
         .build();
     let ended = catch_unwind(AssertUnwindSafe(|| executor.try_block_on(program)));
-    let reports = world.reports.take();
-    let cause = world.ended.take();
-    // What still lives is cancelled here; that is no part of the transcript.
+    // What still lives is cancelled here, and cleanups run: what fails in that is a failure too.
     drop(executor);
+    let (cause, reports) = (world.ended.take(), world.reports.take());
     let outcome = match ended {
         Err(payload) => Err(Cause::Panicked(text_of(&*payload))),
         Ok(Err(Stopped)) => Err(cause.unwrap_or(Cause::Stopped)),

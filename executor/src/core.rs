@@ -7,11 +7,11 @@ mod shutdown;
 use crate::{
     blocking::Pool,
     inbox::{Call, Remote},
-    inspect::{Counters, Hooks},
+    inspect::{Counters, Hooks, OnDeadlock},
     observe::{self, Observed, OnReport, Rest},
     park::Park,
     random,
-    registry::{self, RuntimeId},
+    registry::{self, Access, RuntimeId},
     schedule::Arranger,
     settle::Settlers,
     task::{
@@ -38,6 +38,7 @@ use std::{
 
 pub(crate) struct Core {
     id: RuntimeId,
+    access: Access,
     /// The part of `id` that wakers carry, at hand.
     index: u16,
     remote: &'static Remote,
@@ -95,6 +96,7 @@ pub(crate) struct Parts {
     pub(crate) cleanup_grace: Duration,
     pub(crate) on_report: OnReport,
     pub(crate) hooks: Hooks,
+    pub(crate) on_deadlock: OnDeadlock,
     pub(crate) arranger: Option<Arranger>,
 }
 
@@ -106,6 +108,7 @@ impl Core {
         let root = Root::new(&blocks, &slots);
         Self {
             id,
+            access: registry::access(id.index()).expect("a registered runtime has one"),
             index: id.index(),
             remote,
             slots,
@@ -132,7 +135,7 @@ impl Core {
             blocking_threads: parts.blocking_threads,
             extensions: parts.extensions,
             park: parts.park,
-            observed: Observed::new(id, parts.on_report),
+            observed: Observed::new(id, parts.on_report, parts.on_deadlock),
             settlers: Settlers::default(),
             arranger: parts.arranger,
             counters: Counters::default(),
@@ -143,6 +146,11 @@ impl Core {
     #[inline]
     pub(crate) fn id(&self) -> RuntimeId {
         self.id
+    }
+
+    /// The right to reach this runtime from outside.
+    pub(crate) fn access(&self) -> Access {
+        self.access.clone()
     }
 
     #[inline]
@@ -406,7 +414,7 @@ impl Core {
     fn attend(&self) -> bool {
         let attention = self.attention.replace(self.attention.get() & ARRANGE);
         if attention & OBSERVE != 0 {
-            observe::audit(self);
+            self.audit();
         }
         if let Some(arranger) = &self.arranger {
             arranger.arrange(self);
@@ -419,9 +427,28 @@ impl Core {
     pub(crate) fn rest(&self, is_free: bool) -> Rest {
         let rest = self.observed.rest(is_free);
         if rest == Rest::Audit {
-            observe::audit(self);
+            self.audit();
         }
         rest
+    }
+
+    fn audit(&self) {
+        if let Some(deadlock) = observe::audit(self) {
+            panic!("{deadlock}");
+        }
+    }
+
+    /// Whether nothing but a running task could ever make a task ready, when none is: no event, time, job or thread. Asked
+    /// before the thread would sleep for ever.
+    #[cold]
+    pub(crate) fn is_at_an_end(&self) -> bool {
+        let could_be_told = self.park.waiters() > 0
+            || self.access.is_given_out()
+            || self.blocking_if_used().is_some_and(|pool| pool.outstanding() > 0)
+            || self.observed.is_open_to_others(self)
+            || self.slots.numbers().any(|slot| self.waker_count(slot) > 0);
+        // After the counts: see `Remote::count_clones`.
+        !could_be_told && !self.remote.doorbell().has_rung()
     }
 
     /// Has the waits looked after between this batch and the next.

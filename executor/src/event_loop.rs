@@ -46,6 +46,8 @@ pub(crate) struct EventLoop<'a> {
     busy_since: Option<u64>,
     /// Questions since the clock was read.
     unread: u8,
+    /// The future of `block_on` is still being driven.
+    has_root: bool,
     /// The last sleep was cut short so that those who wait could be looked at, and nobody has become ready meanwhile.
     has_slept_for_audit: bool,
 }
@@ -62,7 +64,15 @@ impl Drop for EventLoop<'_> {
 impl<'a> EventLoop<'a> {
     pub(crate) fn new(core: &'a Core) -> Self {
         core.begin_stride();
-        Self { core, wakes: Vec::new(), strides: 0, busy_since: None, unread: 0, has_slept_for_audit: false }
+        Self {
+            core,
+            wakes: Vec::new(),
+            strides: 0,
+            busy_since: None,
+            unread: 0,
+            has_root: false,
+            has_slept_for_audit: false,
+        }
     }
 
     /// Runs until `root` is ready; `None` if the runtime was stopped first.
@@ -81,7 +91,10 @@ impl<'a> EventLoop<'a> {
             core.set_running(None);
             polled
         };
-        self.run(poll_root, || None)
+        self.has_root = true;
+        let output = self.run(poll_root, || None);
+        self.has_root = false;
+        output
     }
 
     /// Runs until no task but daemons is left; `None` if the runtime was stopped first.
@@ -210,8 +223,10 @@ impl<'a> EventLoop<'a> {
             let next = timers.until_next().map_or(AUDIT_DELAY, |next| next.min(AUDIT_DELAY));
             self.sleep(Some(next));
             self.has_slept_for_audit = core.ready().is_empty();
+        } else if let Some(next) = timers.until_next() {
+            self.sleep(Some(next));
         } else {
-            self.sleep(timers.until_next());
+            self.sleep_for_ever();
         }
         self.asked();
     }
@@ -237,7 +252,16 @@ impl<'a> EventLoop<'a> {
             return;
         }
         if !(core.timers().may_advance(idle_outside) && core.timers().jump_to_next()) {
+            self.sleep_for_ever();
+        }
+    }
+
+    /// Only the outside can wake a task now. If it cannot either, this is the end.
+    fn sleep_for_ever(&mut self) {
+        if !self.core.is_at_an_end() {
             self.sleep(None);
+        } else if let Some(deadlock) = observe::end(self.core, self.has_root) {
+            panic!("{deadlock}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{
     current,
     event_loop::EventLoop,
     handle::Handle,
-    inspect::{Hooks, Watch, Watchdog},
+    inspect::{Hooks, OnDeadlock, Watch, Watchdog},
     observe::{self, OnReport, Report},
     park::{Park, ThreadPark},
     random,
@@ -64,6 +64,7 @@ pub struct Builder {
     blocking_threads: usize,
     cleanup_grace: Duration,
     on_report: OnReport,
+    on_deadlock: OnDeadlock,
     watch: Watch,
     hooks: Hooks,
     schedule: Option<Box<dyn Schedule>>,
@@ -143,6 +144,35 @@ impl Builder {
         self
     }
 
+    /// What is done about tasks that wait for each other, as far as that can be proved: see
+    /// [`Deadlock`](crate::inspect::Deadlock).
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, inspect::OnDeadlock, spawn, task::yield_now};
+    /// use runtime_sync::Lock;
+    /// use std::rc::Rc;
+    ///
+    /// let executor = Executor::builder().on_deadlock(OnDeadlock::Fail).build();
+    /// executor.block_on(async {
+    ///     let [fork, knife] = [(); 2].map(|()| Rc::new(Lock::new(())));
+    ///     let eat = |first: &Rc<Lock<()>>, second: &Rc<Lock<()>>| {
+    ///         let (first, second) = (first.clone(), second.clone());
+    ///         spawn(async move {
+    ///             let _first = first.acquire().await;
+    ///             yield_now().await;
+    ///             let _second = second.acquire().await;
+    ///         })
+    ///     };
+    ///     let (one, two) = (eat(&fork, &knife), eat(&knife, &fork));
+    ///     assert!(one.await.unwrap_err().is_cancelled());
+    ///     assert!(two.await.unwrap_err().is_cancelled());
+    /// });
+    /// ```
+    pub fn on_deadlock(mut self, on_deadlock: OnDeadlock) -> Self {
+        self.on_deadlock = on_deadlock;
+        self
+    }
+
     /// No threads: [`spawn_blocking`](crate::spawn_blocking) panics. For runs that must be the same every time.
     pub fn without_threads(mut self) -> Self {
         self.blocking_threads = 0;
@@ -170,6 +200,7 @@ impl Builder {
             cleanup_grace: self.cleanup_grace,
             on_report: self.on_report,
             hooks: self.hooks,
+            on_deadlock: self.on_deadlock,
             arranger: self.schedule.map(Arranger::new),
         };
         observe::install();
@@ -219,6 +250,7 @@ impl Executor {
             blocking_threads: DEFAULT_BLOCKING_THREADS,
             cleanup_grace: DEFAULT_GRACE,
             on_report: None,
+            on_deadlock: OnDeadlock::default(),
             watch: Watch::default(),
             hooks: Hooks::default(),
             schedule: None,
@@ -229,7 +261,8 @@ impl Executor {
     /// go on in the next call.
     ///
     /// # Panics
-    /// If a runtime runs on this thread already; with the panic of `future`; if [`Handle::stop`] was called.
+    /// If a runtime runs on this thread already; with the panic of `future`; if [`Handle::stop`] was called; with a
+    /// [`Deadlock`](crate::inspect::Deadlock), once nothing can happen any more.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         match self.try_block_on(future) {
@@ -268,7 +301,7 @@ impl Executor {
 
     /// A front for other threads.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.core.id())
+        Handle::new(self.core.access())
     }
 
     /// Ends the runtime as dropping it does, but waits no longer than `limit` for blocking jobs that have

@@ -2,7 +2,7 @@
 
 use crate::{
     inbox::Call,
-    registry::RuntimeId,
+    registry::{Access, RuntimeId},
     task::{self, JoinError},
 };
 use pin_project_lite::pin_project;
@@ -30,12 +30,12 @@ use std::{
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Handle {
-    runtime: RuntimeId,
+    access: Access,
 }
 
 impl Handle {
-    pub(crate) fn new(runtime: RuntimeId) -> Self {
-        Self { runtime }
+    pub(crate) fn new(access: Access) -> Self {
+        Self { access }
     }
 
     /// The runtime that runs on this thread.
@@ -44,12 +44,12 @@ impl Handle {
     /// If none does.
     #[track_caller]
     pub fn current() -> Self {
-        crate::current::expect("Handle::current", |core| Self::new(core.id()))
+        crate::current::expect("Handle::current", |core| Self::new(core.access()))
     }
 
     /// Which runtime.
     pub fn runtime(&self) -> RuntimeId {
-        self.runtime
+        self.access.runtime()
     }
 
     /// Starts a task on that runtime's thread. The future is made over there, so only the closure and the value
@@ -77,7 +77,7 @@ impl Handle {
                 .detach();
         };
         // Refused or dropped unread, the closure takes the sender along, which the receiver sees.
-        let _ = self.runtime.send(Call::Run(Box::new(start)));
+        let _ = self.runtime().send(Call::Run(Box::new(start)));
         SharedJoinHandle { receiver, spawned_at }
     }
 
@@ -86,7 +86,7 @@ impl Handle {
     /// a run that is done within the turn keeps its output.
     pub fn stop(&self) {
         // A runtime that is gone has stopped.
-        let _ = self.runtime.send(Call::Stop);
+        let _ = self.runtime().send(Call::Stop);
     }
 }
 

@@ -5,8 +5,10 @@ use crate::{
     inbox::{Call, Remote, RuntimeGone},
 };
 use std::{
+    collections::BTreeMap,
+    fmt,
     num::NonZeroU64,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::Waker,
 };
 
@@ -16,12 +18,15 @@ const MAX_RUNTIMES: usize = 1 << INDEX_BITS;
 pub(crate) const INDEX_BITS: u32 = 12;
 
 static BLOCKS: [OnceLock<Box<Remote>>; MAX_RUNTIMES] = [const { OnceLock::new() }; MAX_RUNTIMES];
-static NAMES: Mutex<Names> = Mutex::new(Names { free: Vec::new(), used: 0, epochs: 0 });
+static NAMES: Mutex<Names> =
+    Mutex::new(Names { free: Vec::new(), used: 0, epochs: 0, accesses: BTreeMap::new() });
 
 struct Names {
     free: Vec<u16>,
     used: u16,
     epochs: u64,
+    /// Of the runtimes that live.
+    accesses: BTreeMap<u16, Access>,
 }
 
 /// Names one runtime of this process, for good: a plain integer that is never used again.
@@ -130,13 +135,55 @@ pub(crate) fn register(unparker: Waker) -> (RuntimeId, &'static Remote) {
     });
     names.epochs += 1;
     let epoch = names.epochs;
+    let id = RuntimeId::new(epoch, index);
+    names.accesses.insert(index, Access { runtime: id, count: Arc::new(()) });
     drop(names);
     let block = BLOCKS[usize::from(index)].get_or_init(|| Box::new(Remote::new()));
     block.open(epoch, unparker);
-    (RuntimeId::new(epoch, index), block)
+    (id, block)
 }
 
 /// Gives a name's index back; its block must have been closed.
 pub(crate) fn release(id: RuntimeId) {
-    NAMES.lock().unwrap_or_else(PoisonError::into_inner).free.push(id.index());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    names.accesses.remove(&id.index());
+    names.free.push(id.index());
+}
+
+/// The right to reach the runtime that has this index now.
+pub(crate) fn access(index: u16) -> Option<Access> {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner).accesses.get(&index).cloned()
+}
+
+/// The right to reach a runtime from outside, counted: while somebody has it, a runtime in which nothing can happen may
+/// yet be told something.
+#[derive(Clone)]
+pub(crate) struct Access {
+    runtime: RuntimeId,
+    count: Arc<()>,
+}
+
+impl Access {
+    pub(crate) fn runtime(&self) -> RuntimeId {
+        self.runtime
+    }
+
+    /// Whether somebody has it beside the registry and whoever asks.
+    pub(crate) fn is_given_out(&self) -> bool {
+        Arc::strong_count(&self.count) > 2
+    }
+}
+
+impl PartialEq for Access {
+    fn eq(&self, other: &Self) -> bool {
+        self.runtime == other.runtime
+    }
+}
+
+impl Eq for Access {}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.runtime.fmt(f)
+    }
 }

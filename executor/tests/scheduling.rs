@@ -507,7 +507,7 @@ fn a_park_that_fails_ends_the_run_with_a_sentence() {
             Waker::noop().clone()
         }
         fn waiters(&self) -> usize {
-            0
+            1
         }
     }
     let drops = common::Drops::default();

@@ -2,7 +2,7 @@
 
 mod insight;
 
-use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, time::Clock};
+use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, inspect::OnDeadlock, time::Clock};
 use runtime_io::{Reactor, ThreadProbe};
 use std::{io, time::Duration};
 
@@ -112,6 +112,20 @@ impl Builder {
     /// ```
     pub fn on_report(mut self, f: impl Fn(&Report) + 'static) -> Self {
         self.executor = self.executor.on_report(f);
+        self
+    }
+
+    /// What is done about tasks that wait for each other, as far as that can be proved: reported, unless said otherwise.
+    /// See [`Deadlock`](crate::inspect::Deadlock).
+    ///
+    /// ```
+    /// use runtime::inspect::OnDeadlock;
+    /// let runtime = runtime::Builder::new().on_deadlock(OnDeadlock::Fail).build()?;
+    /// # drop(runtime);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_deadlock(mut self, on_deadlock: OnDeadlock) -> Self {
+        self.executor = self.executor.on_deadlock(on_deadlock);
         self
     }
 

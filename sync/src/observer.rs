@@ -34,8 +34,9 @@ pub trait Observer: Send + Sync + 'static {
     /// current runtime waits there for the first time.
     fn enlist(&self, board: &Arc<Board>);
 
-    /// Somebody begins to wait where only one can, so that there is neither queue nor board.
-    fn begin(&self, waker: &Waker, wait: &Wait) -> Option<NonZeroU64>;
+    /// Somebody begins to wait where only one can, so that there is neither queue nor board; `is_shared`: in a primitive
+    /// that any thread may use.
+    fn begin(&self, waker: &Waker, wait: &Wait, is_shared: bool) -> Option<NonZeroU64>;
 
     /// The wait with that number is over, one way or the other.
     fn end(&self, number: NonZeroU64);

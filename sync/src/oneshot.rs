@@ -222,7 +222,8 @@ impl<T, F: Flavour> Sender<T, F> {
             Some(true) => return Poll::Pending,
             Some(false) => {}
         }
-        let mut watcher = Some(Box::new(Alone::new(cx, &self.channel().describe(self.created, asked))));
+        let wait = self.channel().describe(self.created, asked);
+        let mut watcher = Some(Box::new(Alone::new(cx, &wait, !F::IS_LOCAL)));
         let polled = self.channel().state.with(|state| match state {
             State::Open(waiting) => {
                 mem::swap(&mut waiting.sender, &mut watcher);
@@ -324,7 +325,8 @@ impl<T, F: Flavour> Receiver<T, F> {
     /// Nothing is there, so far as is known: leaves a waker, unless something came meanwhile.
     #[inline(never)]
     fn wait(&mut self, cx: &Context<'_>) -> Poll<Result<T, RecvError>> {
-        let mut waiter = Some(Alone::new(cx, &self.channel.describe(self.created, self.created)));
+        let wait = self.channel.describe(self.created, self.created);
+        let mut waiter = Some(Alone::new(cx, &wait, !F::IS_LOCAL));
         let result = self.channel.state.with(|state| match state {
             State::Open(waiting) => {
                 mem::swap(&mut waiting.receiver, &mut waiter);

@@ -1,7 +1,7 @@
 //! All tasks as a tree, for people.
 
 use super::{
-    status::{Rounded, TaskState, TaskStatus},
+    status::{Rounded, TaskState, TaskStatus, WaitsFor},
     survey::Survey,
 };
 use crate::{current, task::TaskId};
@@ -110,12 +110,17 @@ impl fmt::Display for Branch<'_> {
         let gap = if self.has_children { "│   " } else { "    " };
         // Woken or running, it may not wait for these any more.
         let shown = if *state == TaskState::Waiting { waits.len() } else { 0 };
-        for wait in &waits[..shown.min(MAX_WAITS)] {
-            write!(f, "\n{trunk}{under}{gap}for {wait}")?;
-        }
-        if shown > MAX_WAITS {
-            write!(f, "\n{trunk}{under}{gap}and for {} more", shown - MAX_WAITS)?;
-        }
-        Ok(())
+        write_waits(f, &format!("{trunk}{under}{gap}"), &waits[..shown])
+    }
+}
+
+/// What somebody waits for, in lines of their own.
+pub(super) fn write_waits(f: &mut fmt::Formatter<'_>, indent: &str, waits: &[WaitsFor]) -> fmt::Result {
+    for wait in &waits[..waits.len().min(MAX_WAITS)] {
+        write!(f, "\n{indent}for {wait}")?;
+    }
+    match waits.len().saturating_sub(MAX_WAITS) {
+        0 => Ok(()),
+        more => write!(f, "\n{indent}and for {more} more"),
     }
 }

@@ -24,6 +24,7 @@
 //! ```
 
 mod counters;
+mod deadlock;
 mod dump;
 mod glance;
 mod hooks;
@@ -34,6 +35,7 @@ mod status;
 mod survey;
 mod watchdog;
 
+pub use deadlock::{Deadlock, OnDeadlock};
 pub use dump::{Dump, dump};
 pub use glance::Glance;
 pub use hooks::PollStage;
@@ -42,6 +44,7 @@ pub use status::{TaskState, TaskStatus, WaitsFor, list};
 pub use watchdog::{Frame, Probe, Sight, Stall};
 
 pub(crate) use counters::{Counters, Lag, Pulse};
+pub(crate) use deadlock::circles;
 pub(crate) use glance::NAME_BYTES;
 pub(crate) use hooks::Hooks;
 pub(crate) use watchdog::{Watch, Watchdog};

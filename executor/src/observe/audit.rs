@@ -19,6 +19,8 @@
 //!   that is reported, and the task goes on waiting.
 //! - An owned guard is made to be handed on, and nothing is said.
 //!
+//! Of several who wait for each other the circle is reported, once; [`OnDeadlock`] says what else is done.
+//!
 //! # Grants that nobody takes
 //!
 //! Whoever is granted something is woken, so polled by the end of the next batch; and mostly takes notice then. If its
@@ -29,7 +31,9 @@
 use super::{Report, books::Books, deliver, waits};
 use crate::{
     core::Core,
+    inspect::{Deadlock, OnDeadlock, circles},
     task::{
+        TaskId,
         raw::TaskRef,
         slots::{Key, Out},
         waker,
@@ -83,15 +87,53 @@ impl Pace {
 
 /// Looks at all that wait, and tells what is wrong. Between two batches.
 #[cold]
-pub(crate) fn audit(core: &Core) {
+pub(crate) fn audit(core: &Core) -> Option<Box<Deadlock>> {
     let observed = core.observed();
-    let wake = observed.with(|books| {
+    let stuck = observed.with(|books| {
         let survey = survey(core, books);
         observed.pace.begin(survey.price);
-        if survey.may_be_stuck { find_stuck(core, books) } else { Vec::new() }
+        survey.may_be_stuck.then(|| find_stuck(core, books))
     });
-    wake.into_iter().for_each(|key| core.wake(key));
+    let mut fatal = None;
+    if let Some(Stuck { hopeless, circles, behind }) = stuck {
+        hopeless.into_iter().for_each(|key| core.wake(key));
+        if !circles.is_empty() {
+            fatal = act(core, Deadlock::partial(core, &circles, &behind));
+        }
+    }
     deliver(core);
+    fatal
+}
+
+/// Nobody is ready, and nothing can happen any more. Gives what `block_on` is to panic with, unless somebody could be
+/// cancelled. `has_root`: there is a main task.
+#[cold]
+pub(crate) fn end(core: &Core, has_root: bool) -> Option<Box<Deadlock>> {
+    let fatal = act(core, Deadlock::total(core, has_root));
+    deliver(core);
+    fatal
+}
+
+/// Does what is to be done about a deadlock; gives it back if `block_on` is to panic with it.
+fn act(core: &Core, deadlock: Deadlock) -> Option<Box<Deadlock>> {
+    let observed = core.observed();
+    let has_cancelled = observed.on_deadlock == OnDeadlock::Fail && cancel(core, &deadlock.victims());
+    let is_fatal = match observed.on_deadlock {
+        OnDeadlock::Panic => true,
+        OnDeadlock::Report | OnDeadlock::Fail => deadlock.is_total && !has_cancelled,
+    };
+    // What is told by a panic need not be written to standard error before.
+    if !is_fatal || observed.on_report.is_some() {
+        observed.with(|books| books.reports.push(Report::Deadlock(deadlock.clone())));
+    }
+    is_fatal.then(|| Box::new(deadlock))
+}
+
+/// Cancels those tasks; false if there is none.
+fn cancel(core: &Core, tasks: &[TaskId]) -> bool {
+    let tasks: BTreeSet<TaskId> = tasks.iter().copied().collect();
+    let victims: Vec<TaskRef> = core.slots().tasks().filter(|task| tasks.contains(&task.id())).collect();
+    victims.iter().filter(|task| task.cancel()).count() > 0
 }
 
 struct Survey {
@@ -178,8 +220,17 @@ struct Link {
     holder_key: Key,
 }
 
-/// Finds those who wait for each other or for themselves. Gives whom to wake, to be told in their next poll.
-fn find_stuck(core: &Core, books: &mut Books) -> Vec<Key> {
+/// Those who wait for themselves, and those who wait for each other.
+#[derive(Default)]
+struct Stuck {
+    /// To be woken, as they are to be told in their next poll.
+    hopeless: Vec<Key>,
+    circles: Vec<Vec<TaskId>>,
+    behind: BTreeSet<TaskId>,
+}
+
+/// Finds those who wait for each other or for themselves.
+fn find_stuck(core: &Core, books: &mut Books) -> Stuck {
     let mut stuck = BTreeMap::<Key, Links>::new();
     books.each_waiting(core, &mut |board, key, waiting| {
         let links = stuck.entry(key).or_default();
@@ -196,7 +247,7 @@ fn find_stuck(core: &Core, books: &mut Books) -> Vec<Key> {
     stuck.retain(|key, links| !links.has_way_out && rests(core, *key));
     // After the counts: see `Remote::count_clones`.
     if core.remote().doorbell().has_rung() {
-        return Vec::new();
+        return Stuck::default();
     }
     loop {
         let keys: BTreeSet<Key> = stuck.keys().copied().collect();
@@ -206,11 +257,29 @@ fn find_stuck(core: &Core, books: &mut Books) -> Vec<Key> {
             break;
         }
     }
-    tell_stuck(core, books, &stuck)
+    let hopeless = tell_who_waits_for_itself(core, books, &stuck);
+    let mut found = Stuck { hopeless, ..Stuck::default() };
+    let links =
+        stuck.iter().map(|(key, links)| (*key, links.locks.iter().map(|link| link.holder_key).collect()));
+    let all_links: BTreeMap<Key, Vec<Key>> = links.collect();
+    let mut circles = circles(&all_links);
+    // Told once: somebody in the circle is new.
+    let is_told = |key: &Key| stuck[key].locks.iter().all(|link| link.waiting.is_told);
+    circles.retain(|circle| circle.len() > 1 && !circle.iter().all(is_told));
+    if circles.is_empty() {
+        return found;
+    }
+    for link in stuck.values().flat_map(|links| &links.locks) {
+        link.board.mark_told(link.waiting.seat);
+    }
+    let task = |key: &Key| super::task_id(core, *key);
+    found.circles = circles.iter().map(|circle| circle.iter().filter_map(task).collect()).collect();
+    found.behind = stuck.keys().filter_map(task).collect();
+    found
 }
 
 /// Queues the reports of those who wait for themselves, or notes that they are hopeless and gives them.
-fn tell_stuck(core: &Core, books: &mut Books, stuck: &BTreeMap<Key, Links>) -> Vec<Key> {
+fn tell_who_waits_for_itself(core: &Core, books: &mut Books, stuck: &BTreeMap<Key, Links>) -> Vec<Key> {
     books.hopeless.clear();
     let mut wake = Vec::new();
     for (key, links) in stuck {

@@ -37,6 +37,7 @@ const MAX_ENDED: usize = 64;
 pub(super) struct Alone {
     pub(super) key: Key,
     pub(super) wait: Wait,
+    pub(super) is_shared: bool,
     serial: u32,
 }
 
@@ -134,7 +135,13 @@ impl Books {
 
     /// Enters a wait that has no queue. Its number.
     #[inline]
-    pub(super) fn begin(&mut self, core: &Core, waker: &Waker, wait: &Wait) -> Option<NonZeroU64> {
+    pub(super) fn begin(
+        &mut self,
+        core: &Core,
+        waker: &Waker,
+        wait: &Wait,
+        is_shared: bool,
+    ) -> Option<NonZeroU64> {
         // With a foreign waker, as of an executor inside a task, it is whoever runs.
         let key = match waker::key_of(waker) {
             Some(key) => core.is_home_of(key).then_some(key)?,
@@ -146,7 +153,7 @@ impl Books {
         }
         self.next_serial += 1;
         let serial = (self.next_serial & SERIAL_MASK).max(1);
-        self.alone.insert(Alone { key, wait: *wait, serial: serial as u32 });
+        self.alone.insert(Alone { key, wait: *wait, is_shared, serial: serial as u32 });
         NonZeroU64::new(self.runtime | serial << PLACE_BITS | place as u64)
     }
 

@@ -18,13 +18,14 @@ mod waits;
 pub use report::Report;
 pub use waits::{WaitHolder, WaitInfo, waits};
 
-pub(crate) use audit::{audit, task_ended};
+pub(crate) use audit::{audit, end, task_ended};
 pub(crate) use report::{OnReport, deliver, report, submit};
 
 use crate::{
     core::Core,
     current,
     group::limit,
+    inspect::OnDeadlock,
     registry::{self, RuntimeId},
     task::{TaskId, raw::TaskRef, slots::Key, waker},
     time,
@@ -56,11 +57,12 @@ pub(crate) struct Observed {
     books: RefCell<Books>,
     pace: Pace,
     on_report: OnReport,
+    on_deadlock: OnDeadlock,
 }
 
 impl Observed {
-    pub(crate) fn new(runtime: RuntimeId, on_report: OnReport) -> Self {
-        Self { books: RefCell::new(Books::new(runtime)), pace: Pace::default(), on_report }
+    pub(crate) fn new(runtime: RuntimeId, on_report: OnReport, on_deadlock: OnDeadlock) -> Self {
+        Self { books: RefCell::new(Books::new(runtime)), pace: Pace::default(), on_report, on_deadlock }
     }
 
     /// Whether [`task_ended`] should be told of an end.
@@ -85,6 +87,15 @@ impl Observed {
     /// A stride of polls is over. Whether all that wait should be looked at although somebody is always ready.
     pub(crate) fn stride(&self) -> bool {
         self.pace.stride() && self.has_boards()
+    }
+
+    /// Whether a task waits for something that other threads may do, as it waits in a primitive of the shared flavour.
+    pub(crate) fn is_open_to_others(&self, core: &Core) -> bool {
+        self.with(|books| {
+            let mut is_open = books.alone.iter().any(|(_, alone)| alone.is_shared);
+            books.each_waiting(core, &mut |board, _, _| is_open |= board.is_shared());
+            is_open
+        })
     }
 
     fn has_boards(&self) -> bool {
@@ -138,8 +149,8 @@ impl Observer for Watch {
     }
 
     #[inline]
-    fn begin(&self, waker: &Waker, wait: &Wait) -> Option<NonZeroU64> {
-        current::with(|core| core.observed().with(|books| books.begin(core, waker, wait)))?
+    fn begin(&self, waker: &Waker, wait: &Wait, is_shared: bool) -> Option<NonZeroU64> {
+        current::with(|core| core.observed().with(|books| books.begin(core, waker, wait, is_shared)))?
     }
 
     #[inline]

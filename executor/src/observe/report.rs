@@ -2,6 +2,7 @@
 
 use crate::{
     core::Core,
+    inspect::Deadlock,
     task::{TaskInfo, error::discard},
 };
 use runtime_sync::Kind;
@@ -80,6 +81,8 @@ pub enum Report {
         /// How often it has yet to be released.
         count: u32,
     },
+    /// Tasks wait for each other.
+    Deadlock(Deadlock),
     /// A task waits for what it acquired itself, and for nothing else; only if its guard was handed to somebody else
     /// can that end. Where the guard cannot have left the task, this is a panic instead of a report.
     #[non_exhaustive]
@@ -147,6 +150,7 @@ impl fmt::Display for Report {
                 "{task} has ended, and the {kind} created at {created} was released {count} times fewer than it was \
                  acquired: nobody else will ever get it. Drop every guard, and forget none (`mem::forget`)"
             ),
+            Self::Deadlock(deadlock) => deadlock.fmt(f),
             Self::SelfWait { task, kind, created, since, asked } => write!(
                 f,
                 "{} waits at {asked} for the {kind} created at {created}, which it acquired itself at {since}, and for \

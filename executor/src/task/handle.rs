@@ -4,7 +4,7 @@ use super::{TaskId, error::JoinError, joined::Joined, slots::Key};
 use crate::{
     current,
     inbox::Call,
-    registry::{self, RuntimeId},
+    registry::{self, Access},
     time::{Elapsed, timeout},
 };
 use std::{
@@ -193,8 +193,8 @@ impl<T: 'static> JoinHandle<T> {
         let task = self.joined.task();
         let key = task.key();
         // While the task is alive, so is its runtime; afterwards there is nothing to cancel.
-        let runtime = if self.is_finished() { None } else { registry::serving(key.runtime()) };
-        CancelHandle { runtime, slot: key.slot(), id: task.id() }
+        let access = if self.is_finished() { None } else { registry::access(key.runtime()) };
+        CancelHandle { access, slot: key.slot(), id: task.id() }
     }
 }
 
@@ -229,7 +229,7 @@ impl<T: 'static> fmt::Debug for JoinHandle<T> {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CancelHandle {
-    runtime: Option<RuntimeId>,
+    access: Option<Access>,
     slot: u32,
     id: TaskId,
 }
@@ -238,7 +238,7 @@ impl CancelHandle {
     /// Asks for the end of the task, as [`JoinHandle::cancel`]. On another thread the request travels, and
     /// arrives before the runtime sleeps again; on a task that has ended it does nothing.
     pub fn cancel(&self) {
-        let Some(runtime) = self.runtime else { return };
+        let Some(runtime) = self.access.as_ref().map(Access::runtime) else { return };
         let at_home = current::with(|core| {
             core.id() == runtime && {
                 core.cancel_task(self.slot, self.id);

@@ -309,6 +309,11 @@ impl Slots {
     }
 
     /// Every task alive now, in no order of meaning.
+    /// All slots that were ever in use.
+    pub(crate) fn numbers(&self) -> std::ops::Range<u32> {
+        0..self.used.get()
+    }
+
     pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskRef> + '_ {
         (0..self.used.get()).filter_map(|slot| match self.occupant(slot) {
             Occupant::Task(task) => Some(task),

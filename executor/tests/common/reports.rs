@@ -1,7 +1,7 @@
 //! An executor on the virtual clock that keeps its reports for the story to read.
 
 use super::Log;
-use runtime_executor::{Executor, Report, time::Clock};
+use runtime_executor::{Executor, Report, task::TaskStatus, time::Clock};
 
 /// Reports as one word each, with the lines they name: `Futurelock task 2: created 10, asked 14`.
 pub(crate) fn reporting() -> (Executor, Log) {
@@ -36,6 +36,18 @@ fn brief(report: &Report) -> String {
         Report::SelfWait { task, kind, created, since, asked, .. } => {
             let (created, since, asked) = (created.line(), since.line(), asked.line());
             format!("self-wait: {}, {kind} of {created} since {since}, asked at {asked}", id(task))
+        }
+        Report::Deadlock(deadlock) => {
+            let ids = |tasks: &[TaskStatus]| match tasks {
+                [] => "none".into(),
+                _ => tasks
+                    .iter()
+                    .map(|status| status.task.id().get().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            };
+            let circles: Vec<_> = deadlock.cycles.iter().map(|circle| ids(circle)).collect();
+            format!("deadlock: {}, behind: {}", circles.join(" and "), ids(&deadlock.behind))
         }
         other => format!("{other:?}"),
     }

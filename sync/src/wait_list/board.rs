@@ -26,6 +26,8 @@ pub struct Board {
     /// The runtime that has it on its list, as in its keys; or [`EVERYWHERE`].
     home: AtomicUsize,
     holder: HolderCell,
+    /// The seat of whoever was granted it and has not taken notice, and one more; 0: nobody.
+    heir: AtomicUsize,
     /// What is wrong with the holder was told.
     is_told: AtomicBool,
     seats: Box<[Seat]>,
@@ -122,6 +124,7 @@ impl Board {
             address: wait.address,
             home: AtomicUsize::new(if is_local { NOWHERE } else { EVERYWHERE }),
             holder: HolderCell::default(),
+            heir: AtomicUsize::new(0),
             is_told: AtomicBool::new(false),
             seats: (0..seats).map(|_| Seat::vacant()).collect(),
         }
@@ -136,6 +139,7 @@ impl Board {
             address: self.address,
             home: AtomicUsize::new(if self.is_shared() { EVERYWHERE } else { NOWHERE }),
             holder: HolderCell::holding(self.holder.read()),
+            heir: AtomicUsize::new(self.heir.load(Relaxed)),
             is_told: AtomicBool::new(self.is_told.load(Relaxed)),
             seats: taken.chain(more.map(|_| Seat::vacant())).collect(),
         }
@@ -214,7 +218,10 @@ impl Board {
             if is_first {
                 self.is_told.store(false, Relaxed);
             }
-            self.holder.write(wait.holder);
+            // As long as its heir has not taken notice, the primitive does not know who holds it, and the board does.
+            if wait.holder.is_some() || self.heir.load(Relaxed) == 0 {
+                self.holder.write(wait.holder);
+            }
         }
         let home = self.home.load(Relaxed);
         home == EVERYWHERE || home == observer::runtime_of(asker.key) || asker.mark & UNKNOWN != 0
@@ -245,6 +252,7 @@ impl Board {
         seat.state.store(state | if is_afar { GRANTED_AFAR } else { GRANTED }, Relaxed);
         if HAVE_HOLDERS >> (state & KIND) & 1 != 0 {
             self.pass_on(seat, state);
+            self.heir.store(index as usize + 1, Relaxed);
         }
     }
 
@@ -267,6 +275,9 @@ impl Board {
     #[inline]
     pub(super) fn leave(&self, index: u32) {
         self.seats[index as usize].asked.write(None);
+        if self.heir.load(Relaxed) == index as usize + 1 {
+            self.heir.store(0, Relaxed);
+        }
     }
 
     /// What is held was handed on in another form.

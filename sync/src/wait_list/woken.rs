@@ -84,8 +84,9 @@ pub(crate) struct Alone {
 
 impl Alone {
     #[inline]
-    pub(crate) fn new(cx: &Context<'_>, wait: &Wait) -> Self {
-        let begun = observer::observer().and_then(|observer| observer.begin(cx.waker(), wait)).map(Begun);
+    pub(crate) fn new(cx: &Context<'_>, wait: &Wait, is_shared: bool) -> Self {
+        let observer = observer::observer();
+        let begun = observer.and_then(|observer| observer.begin(cx.waker(), wait, is_shared)).map(Begun);
         Self { woken: Woken::new(cx.waker()), begun }
     }
 

@@ -33,7 +33,7 @@ impl Observer for Timers {
     }
     fn wake(&self, _: usize) {}
     fn enlist(&self, _: &Arc<Board>) {}
-    fn begin(&self, _: &Waker, _: &Wait) -> Option<NonZeroU64> {
+    fn begin(&self, _: &Waker, _: &Wait, _: bool) -> Option<NonZeroU64> {
         None
     }
     fn end(&self, _: NonZeroU64) {}

@@ -306,7 +306,7 @@ impl Observer for Services {
         BOARDS.with_borrow_mut(|boards| boards.push(board.clone()));
     }
 
-    fn begin(&self, _: &Waker, wait: &Wait) -> Option<NonZeroU64> {
+    fn begin(&self, _: &Waker, wait: &Wait, _: bool) -> Option<NonZeroU64> {
         TICKETS.set(TICKETS.get() + 1);
         let number = NonZeroU64::new(TICKETS.get())?;
         OPEN_WAITS.with_borrow_mut(|waits| waits.push((number, *wait)));

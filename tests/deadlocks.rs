@@ -7,7 +7,7 @@ use runtime::{
     sync::{Lock, RLock},
     task,
     task::yield_now,
-    time::{Clock, sleep},
+    time::sleep,
 };
 use std::{
     cell::RefCell,
@@ -25,7 +25,7 @@ fn hangs(program: impl AsyncFnOnce(Transcript)) -> (Vec<String>, Deadlock, Strin
     let (transcript, last) = (Transcript::default(), Rc::new(RefCell::new(None)));
     let seen = last.clone();
     let runtime = Builder::new()
-        .clock(Clock::paused())
+        .start_paused(true)
         .on_report(move |report| {
             let Report::Deadlock(deadlock) = report else { panic!("{report}") };
             *seen.borrow_mut() = Some(deadlock.clone());
@@ -79,7 +79,7 @@ fn ten_tasks_with_two_locks_in_both_orders() {
     let at = |offset: u32| format!("tests/deadlocks.rs:{}:", line + offset);
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[2].starts_with("    task 1 'Thread-1'"), "{text}");
-    for part in [at(2), at(19), "held by task 2".into(), at(12)] {
+    for part in [at(2), at(20), "held by task 2".into(), at(12)] {
         assert!(lines[3].contains(&part), "task 1 waits for A: {part} {text}");
     }
     assert!(lines[4].starts_with("    task 2 'Thread-2'"), "{text}");
@@ -170,7 +170,7 @@ fn five_tasks_that_go_both_ways() {
 /// One lock, twice in one task: that task is told by a panic, and nobody hangs.
 #[test]
 fn one_lock_twice_in_one_task() {
-    let runtime = Builder::new().clock(Clock::paused()).build().unwrap();
+    let runtime = Builder::new().start_paused(true).build().unwrap();
     let told = runtime.block_on(async {
         let twice = spawn(async {
             let lock = Lock::new(());

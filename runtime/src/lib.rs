@@ -45,7 +45,7 @@
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
 //! | what keeps the thread from all others | [`Builder::watch_stalls`] |
-//! | what hangs, and why | [`task::waits`], [`Report`], [`Builder::on_report`] |
+//! | what hangs, and why | [`inspect::Deadlock`], [`task::waits`], [`Report`], [`Builder::on_report`] |
 
 mod runtime;
 #[cfg(feature = "macros")]

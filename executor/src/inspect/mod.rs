@@ -5,6 +5,7 @@
 //! | the tasks as a tree, for people | [`dump`], which has a `Display` |
 //! | the tasks as a list, for programs | [`task::list`](crate::task::list) |
 //! | how busy the loop is, and how late | [`stats`] |
+//! | who waits for whom, in a circle | [`Deadlock`], which is reported, or ends the run |
 //! | which task keeps the thread from the others | [`Builder::watch_stalls`](crate::Builder::watch_stalls) |
 //!
 //! All of it is there in release builds, without a feature. What it costs while nobody asks are a dozen instructions per

@@ -75,7 +75,7 @@ fn the_loop_says_when_it_goes_to_sleep_and_when_it_wakes_up_and_a_mere_question_
     let park = FakePark::new();
     let [parks, unparked, slept] = [log.clone(), log.clone(), log.clone()];
     park.on_park(move |timeout| {
-        slept.add(format!("parked {}", timeout.is_some_and(|limit| limit.is_zero())))
+        slept.add(format!("parked {}", timeout.is_some_and(|limit| limit.is_zero())));
     });
     let executor = Executor::builder()
         .park(park)

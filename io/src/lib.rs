@@ -14,6 +14,7 @@ mod handle_error;
 pub mod io;
 pub mod net;
 mod operation;
+pub mod owner;
 mod probe;
 mod reactor;
 mod registration;

@@ -60,3 +60,8 @@ where
 {
     Sim::new().seeds(options.seeds).on_exit(options.on_exit).run(program);
 }
+
+/// All of the `rt` command.
+pub fn rt() -> std::process::ExitCode {
+    crate::inspector::client::main()
+}

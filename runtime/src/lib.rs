@@ -46,7 +46,9 @@
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
 //! | what keeps the thread from all others | [`Builder::watch_stalls`] |
 //! | what hangs, and why | [`inspect::Deadlock`], [`task::waits`], [`Report`], [`Builder::on_report`] |
+//! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
 
+mod inspector;
 mod runtime;
 #[cfg(feature = "macros")]
 mod select;

@@ -2,6 +2,7 @@
 
 mod insight;
 
+use crate::inspector::{self, Inspected};
 use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, inspect::OnDeadlock, time::Clock};
 use runtime_io::{Reactor, ThreadProbe};
 use std::{io, time::Duration};
@@ -42,11 +43,12 @@ pub fn run<F: Future>(future: F) -> F::Output {
 pub struct Builder {
     executor: runtime_executor::Builder,
     watches_stalls: bool,
+    inspect: Option<bool>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { executor: Executor::builder(), watches_stalls: false }
+        Self { executor: Executor::builder(), watches_stalls: false, inspect: None }
     }
 }
 
@@ -143,7 +145,9 @@ impl Builder {
             executor = executor.stall_probe(ThreadProbe::new()?);
         }
         let executor = executor.build();
-        Ok(Runtime { executor })
+        let is_inspected = self.inspect.unwrap_or_else(inspector::is_asked_for);
+        let inspected = if is_inspected { Inspected::begin(executor.handle().runtime()) } else { None };
+        Ok(Runtime { _inspected: inspected, executor })
     }
 }
 
@@ -160,6 +164,8 @@ impl Builder {
 /// ```
 #[derive(Debug)]
 pub struct Runtime {
+    /// Before the executor ends, as it can no longer be asked then.
+    _inspected: Option<Inspected>,
     executor: Executor,
 }
 

@@ -9,8 +9,7 @@
 //! - **S4** What `sigaction` is given lives for the call, and its handler as long as the program.
 //! - **S5** `tgkill` takes plain numbers. If that thread has ended it fails, or, should the number have been given anew,
 //!   interrupts another one, whose handler finds that it is not meant.
-//! - **S6** A signal handler takes no lock, allocates nothing, frees nothing, and leaves `errno` as it was: it makes no
-//!   system call that can fail.
+//! - **S6** A signal handler takes no lock, allocates nothing, frees nothing, and leaves `errno` as it was.
 
 pub(crate) mod descriptor;
 pub(crate) mod fork;
@@ -19,4 +18,6 @@ pub(crate) mod interrupt;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[path = "no_interrupt.rs"]
 pub(crate) mod interrupt;
+pub(crate) mod quit;
 pub(crate) mod socket;
+pub(crate) mod user;

@@ -90,4 +90,17 @@ impl Builder {
         self.executor = self.executor.on_unpark(f);
         self
     }
+
+    /// Lets the owner of this process ask it, while it runs, what this runtime is doing: `rt ps PID`, `rt tree PID`,
+    /// `rt locks PID`, `rt stats PID`, with the command `rt` that comes with this crate. A runtime that is stuck is
+    /// answered for by a look at its thread. Also, SIGQUIT (^\\ at the terminal) writes all tasks to standard error
+    /// instead of ending the process, unless the program has a use for that signal already.
+    ///
+    /// Off, unless the environment variable `RUNTIME_INSPECT` is set to something other than 0. It takes a thread for
+    /// the process, and a socket in a directory that nobody but the owner can enter: in `$XDG_RUNTIME_DIR`, or in `/tmp`.
+    /// What keeps the socket from being made is told on standard error; the runtime runs all the same.
+    pub fn inspect(mut self, inspect: bool) -> Self {
+        self.inspect = Some(inspect);
+        self
+    }
 }

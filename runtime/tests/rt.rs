@@ -1,0 +1,171 @@
+//! The `rt` command and processes that it asks: one whose loop turns, one whose loop is stuck, one that is not there.
+#![cfg(all(unix, not(miri)))]
+
+use runtime::{spawn_blocking, sync::Lock, task};
+use std::{
+    env, fs,
+    future::pending,
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    rc::Rc,
+};
+
+/// What the child processes do: two tasks and a lock, then "ready", then nothing until their standard input ends.
+#[test]
+#[ignore = "a process for the other tests to ask"]
+fn child() {
+    let Ok(mode) = env::var("RT_CHILD") else { return };
+    let until_the_end = || std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    runtime::run(async move {
+        let lock = Rc::new(Lock::new(()));
+        let held = lock.clone();
+        let holding = async move {
+            let _guard = held.acquire().await;
+            pending::<()>().await;
+        };
+        task::Builder::new().name("holder").spawn(holding).detach();
+        task::Builder::new().name("waiter").spawn(async move { drop(lock.acquire().await) }).detach();
+        task::yield_now().await;
+        task::yield_now().await;
+        println!("ready");
+        if mode == "stuck" {
+            let stuck = async move { until_the_end() };
+            task::Builder::new().name("blocker").spawn(stuck).await.unwrap();
+        } else {
+            spawn_blocking(until_the_end).await.unwrap();
+        }
+    });
+}
+
+/// A child process, and a directory of its own for sockets.
+struct Story {
+    sockets: PathBuf,
+    child: Child,
+    /// Kept open: the harness in there says more at the end.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Story {
+    fn begin(mode: &str) -> Self {
+        let sockets = env::temp_dir().join(format!("rt-story-{mode}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&sockets);
+        fs::create_dir(&sockets).unwrap();
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "child", "--nocapture"])
+            .envs([("RT_CHILD", mode), ("RUNTIME_INSPECT", "1")])
+            .env("XDG_RUNTIME_DIR", &sockets)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        assert!(stdout.by_ref().lines().any(|line| line.unwrap().contains("ready")), "the child got so far");
+        Self { sockets, child, _stdout: stdout }
+    }
+
+    fn rt(&self, arguments: &[&str]) -> Output {
+        let mut rt = Command::new(env!("CARGO_BIN_EXE_rt"));
+        rt.args(arguments).env("XDG_RUNTIME_DIR", &self.sockets).output().unwrap()
+    }
+
+    /// What `rt` says about the child.
+    fn ask(&self, question: &str) -> String {
+        let output = self.rt(&[question, &self.child.id().to_string()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Lets the child end, and gives what it wrote to standard error.
+    fn end(mut self) -> (ExitStatus, String) {
+        drop(self.child.stdin.take());
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let status = self.child.wait().unwrap();
+        let left: Vec<_> = fs::read_dir(self.sockets.join("rt-inspect")).unwrap().collect();
+        assert!(left.is_empty(), "it took its socket away: {left:?}");
+        fs::remove_dir_all(&self.sockets).unwrap();
+        (status, said)
+    }
+}
+
+#[test]
+fn a_process_tells_of_its_tasks_and_of_who_has_what_they_wait_for() {
+    let story = Story::begin("healthy");
+    let ps = story.ask("ps");
+    let lines: Vec<&str> = ps.lines().collect();
+    assert_eq!(lines[0], "runtime on thread 'child'");
+    assert!(lines[1].starts_with("TASK  STATE    FOR"), "{ps}");
+    assert!(lines[2].starts_with("0     waiting  ") && lines[2].contains("(main)"), "{ps}");
+    assert!(lines[3].starts_with("1     waiting  ") && lines[3].contains("holder"), "{ps}");
+    assert!(lines[4].contains("waiter  the Lock created at ") && lines[4].contains("held by task 1"), "{ps}");
+    assert!(lines[5].ends_with("its job on the blocking pool"), "{ps}");
+    assert_eq!(lines.len(), 6);
+
+    let tree = story.ask("tree");
+    assert!(tree.contains("\n3 tasks, 0 ready\nmain task has waited "), "{tree}");
+    assert!(tree.contains("\n├─ task 2 'waiter' (spawned at "), "{tree}");
+
+    let locks = story.ask("locks");
+    let lines: Vec<&str> = locks.lines().collect();
+    let lock = lines.iter().position(|line| line.starts_with("Lock created at ")).expect("the lock");
+    assert!(lines[lock + 1].starts_with("    held by task 1 since "), "{locks}");
+    assert!(lines[lock + 2].starts_with("    waited for by task 2 at "), "{locks}");
+
+    let stats = story.ask("stats");
+    assert!(stats.contains("\ntasks    3 alive, 0 ready, 3 spawned\n"), "{stats}");
+    assert!(stats.contains("\njobs     1 running, 0 queued, 1 threads\n"), "{stats}");
+
+    let list = story.rt(&["list"]);
+    assert_eq!(String::from_utf8_lossy(&list.stdout), format!("{}\n", story.child.id()));
+    let (status, _) = story.end();
+    assert!(status.success());
+}
+
+#[test]
+fn a_process_that_is_stuck_is_answered_for() {
+    let story = Story::begin("stuck");
+    let ps = story.ask("ps");
+    assert!(
+        ps.starts_with("runtime on thread 'child'\ndoes not answer: for 250 ms its thread has been "),
+        "{ps}"
+    );
+    if cfg!(target_os = "linux") {
+        assert!(ps.contains(" in the poll of task 3 'blocker' (spawned at "), "{ps}");
+        assert_eq!(cfg!(feature = "stacks"), ps.contains("\n    in "), "{ps}");
+    }
+    let (status, _) = story.end();
+    assert!(status.success(), "it was not harmed");
+}
+
+#[test]
+fn sigquit_shows_the_tasks_and_the_process_goes_on() {
+    let story = Story::begin("quit");
+    let sent = Command::new("kill").args(["-QUIT", &story.child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    // An answer after the signal: the process lives.
+    assert!(story.ask("tree").contains("'waiter'"));
+    let (status, said) = story.end();
+    assert!(status.success());
+    assert!(
+        said.contains("runtime: SIGQUIT\nruntime on thread 'child'\n3 tasks, 0 ready\nmain task has waited "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_process_that_cannot_be_asked_and_a_question_that_is_none_are_failures_that_say_why() {
+    let sockets = env::temp_dir().join(format!("rt-story-nobody-{}", std::process::id()));
+    let rt = |arguments: &[&str]| {
+        let mut rt = Command::new(env!("CARGO_BIN_EXE_rt"));
+        let output = rt.args(arguments).env("XDG_RUNTIME_DIR", &sockets).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = rt(&["ps", &std::process::id().to_string()]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("was it started with RUNTIME_INSPECT=1"), "{said}");
+    assert!(rt(&["ps", "init"]).1.contains("init is not the number of a process"));
+    assert!(rt(&["threads", "1"]).1.starts_with("usage: rt ps | tree | locks | stats PID"));
+    assert_eq!(rt(&["list"]), (Some(0), String::new()), "nobody is there");
+}

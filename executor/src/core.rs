@@ -398,11 +398,6 @@ impl Core {
         }
     }
 
-    /// Who arranges the batches, if anybody does.
-    pub(crate) fn arranger(&self) -> Option<&Arranger> {
-        self.arranger.as_ref()
-    }
-
     /// Between two batches: whether `Handle::stop` was called, which asking resets. Looks after the waits as well, and
     /// has the next batch arranged.
     #[inline]

@@ -2,7 +2,7 @@
 
 use crate::{
     core::Core,
-    task::{JoinError, TaskId, run_queue::Queued},
+    task::{TaskId, run_queue::Queued},
 };
 use std::{cell::Cell, fmt};
 
@@ -38,11 +38,6 @@ pub trait Schedule {
     /// Called at the beginning of each turn, with those who are ready in the order in which they were woken. A panic
     /// ends the runtime's run.
     fn arrange(&self, batch: &mut Batch<'_>);
-
-    /// A task has panicked, and nobody will learn that from its handle. Called after standard error was told.
-    fn unobserved_panic(&self, panic: &JoinError) {
-        let _ = panic;
-    }
 }
 
 /// The tasks that take their turn next.
@@ -90,10 +85,6 @@ pub(crate) struct Arranger {
 impl Arranger {
     pub(crate) fn new(schedule: Box<dyn Schedule>) -> Self {
         Self { schedule, room: Cell::default() }
-    }
-
-    pub(crate) fn unobserved_panic(&self, panic: &JoinError) {
-        self.schedule.unobserved_panic(panic);
     }
 
     /// Has those who are ready arranged. Nothing is borrowed meanwhile; if that panics they lose their places.

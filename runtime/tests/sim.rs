@@ -206,12 +206,40 @@ fn a_stuck_program_ends_with_a_list_of_who_waits() {
         drop(guard);
     });
     let Cause::Stuck(list) = failure.cause() else { panic!("{failure}") };
-    for expected in
-        ["1 task, 0 ready", "main task", "'the waiting one'", "Event", "Lock", "held by main task", "sim.rs"]
-    {
+    for expected in [
+        "nothing can happen",
+        "main task",
+        "'the waiting one'",
+        "Event",
+        "Lock",
+        "held by main task",
+        "sim.rs",
+    ] {
         assert!(list.contains(expected), "{expected} is not in: {list}");
     }
     assert!(failure.is_reproducible());
+}
+
+/// Two wait for each other, and a third would go on for ever: found when the circle closes.
+#[test]
+fn a_deadlock_among_some_ends_the_run_unless_reports_are_allowed() {
+    let crossed = || async {
+        let locks = [Rc::new(Lock::new(())), Rc::new(Lock::new(()))];
+        for (first, second) in [(0, 1), (1, 0)] {
+            let locks = locks.clone();
+            spawn(async move {
+                let _first = locks[first].acquire().await;
+                yield_now().await;
+                let _second = locks[second].acquire().await;
+            })
+            .detach();
+        }
+        sleep(1000 * SECOND).await;
+    };
+    let failure = failure_of(crossed);
+    assert!(matches!(failure.cause(), Cause::Stuck(list) if list.contains("circle:")), "{failure}");
+    assert!(failure.transcript().turns() < 10, "at once");
+    Sim::new().seeds(1).allow_reports().run(crossed);
 }
 
 #[test]

@@ -479,7 +479,10 @@ fn somebody_who_waits_for_a_partition_that_nobody_heals_is_stuck() {
             server.read(&mut [0]).await.unwrap();
         })
         .unwrap_err();
-    assert!(matches!(failure.cause(), Cause::Stuck(_)), "{failure}");
+    assert!(
+        matches!(failure.cause(), Cause::Stuck(list) if list.contains("no timer is set\n0 tasks")),
+        "{failure}"
+    );
 }
 
 #[runtime::test]

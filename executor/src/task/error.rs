@@ -112,7 +112,6 @@ impl JoinError {
             // A closed standard error must not become a second failure.
             let _ = writeln!(std::io::stderr(), "runtime: {report}");
         }
-        current::with(|core| core.arranger().map(|arranger| arranger.unobserved_panic(self)));
     }
 }
 

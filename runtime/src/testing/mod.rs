@@ -62,9 +62,9 @@
 //! do the sockets of [`net`](crate::net) when they would wait. A wake that comes from a thread of your own is not waited
 //! for.
 //!
-//! A program that is stuck is a failure as well: when nobody is ready and no timer is set, nothing can ever happen again.
-//! So is one that yields for ever, one with a task that panics while nobody holds its handle, and one about which the
-//! runtime has something to [report](crate::Report).
+//! A program that is stuck is a failure as well: tasks wait for each other, or nobody is ready and no timer is set. So is one
+//! that yields for ever, one with a task that panics while nobody holds its handle, and one about which the runtime has
+//! anything else to [report](crate::Report).
 //!
 //! # In other tests
 //!

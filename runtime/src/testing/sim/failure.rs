@@ -13,7 +13,8 @@ pub enum Cause {
     TaskPanicked(String),
     /// The program returned a failure, which `main` would print and exit with.
     Failed,
-    /// Nothing can ever happen again: nobody is ready and no timer is set. With a list of who waits for what.
+    /// Tasks wait for each other, or nothing can happen any more at all. With the [deadlock](crate::inspect::Deadlock), or, if
+    /// it is not proved because somebody outside has a waker, with a [dump](crate::inspect::dump) of all tasks.
     Stuck(String),
     /// The runtime reported mistakes, as in [`Report`](crate::Report).
     Reported(Vec<String>),
@@ -31,9 +32,9 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panicked(text) => write!(f, "it panicked: {text}"),
-            Self::TaskPanicked(text) => write!(f, "{text}; nobody holds its handle"),
+            Self::TaskPanicked(text) => f.write_str(text),
             Self::Failed => f.write_str("the program returned a failure"),
-            Self::Stuck(list) => write!(f, "it is stuck: no task is ready, no timer is set; {list}"),
+            Self::Stuck(text) => write!(f, "it is stuck: {text}"),
             Self::Reported(reports) => {
                 write!(f, "the runtime reported: {}", reports.join("\n  and: "))
             }

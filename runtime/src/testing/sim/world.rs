@@ -2,8 +2,7 @@
 
 use super::{failure::Cause, stuck, transcript::Transcript};
 use crate::{
-    Handle, OnExit,
-    task::JoinError,
+    Handle, OnExit, Report,
     testing::{
         net::{Hosts, Network},
         random::Random,
@@ -38,6 +37,7 @@ struct World {
     order: Random,
     start: OnceCell<Instant>,
     turns_left: Cell<u64>,
+    allow_reports: bool,
     transcript: RefCell<Transcript>,
     reports: RefCell<Vec<String>>,
     /// Why the run was ended before its program was done.
@@ -59,6 +59,7 @@ pub(super) fn run<T>(
         order: Random::stream(seed, ORDER),
         start: OnceCell::new(),
         turns_left: Cell::new(settings.max_turns),
+        allow_reports: settings.allow_reports,
         transcript: RefCell::new(Transcript::new(recording)),
         reports: RefCell::default(),
         ended: RefCell::default(),
@@ -73,17 +74,18 @@ pub(super) fn run<T>(
         .schedule(Face(Rc::clone(&world)))
         .extension(Face(Rc::clone(&world)))
         .extension(Rc::new(Hosts::new(settings.network.clone(), seed)))
-        .on_report(move |report| reader.reports.borrow_mut().push(report.to_string()))
+        .on_report(move |report| reader.report(report))
         .build();
     let ended = catch_unwind(AssertUnwindSafe(|| executor.try_block_on(program)));
     // What still lives is cancelled here, and cleanups run: what fails in that is a failure too.
     drop(executor);
     let (cause, reports) = (world.ended.take(), world.reports.take());
     let outcome = match ended {
-        Err(payload) => Err(Cause::Panicked(text_of(&*payload))),
+        // A deadlock ends `block_on` with a panic, but was reported before.
+        Err(payload) => Err(cause.unwrap_or_else(|| Cause::Panicked(text_of(&*payload)))),
         Ok(Err(Stopped)) => Err(cause.unwrap_or(Cause::Stopped)),
         Ok(Ok(_)) if cause.is_some() => Err(cause.expect("there is one")),
-        Ok(Ok(_)) if !reports.is_empty() && !settings.allow_reports => Err(Cause::Reported(reports)),
+        Ok(Ok(_)) if !reports.is_empty() => Err(Cause::Reported(reports)),
         Ok(Ok(output)) => Ok(output),
     };
     let transcript = std::mem::replace(&mut *world.transcript.borrow_mut(), Transcript::new(false));
@@ -112,6 +114,19 @@ impl World {
         self.ended.borrow_mut().get_or_insert(cause);
         Handle::current().stop();
     }
+
+    /// The runtime has something to say. What cannot become better ends the run.
+    fn report(&self, report: &Report) {
+        match report {
+            Report::Deadlock(deadlock) if deadlock.is_total => self.end(Cause::Stuck(report.to_string())),
+            _ if self.allow_reports => {}
+            Report::Deadlock(_) => self.end(Cause::Stuck(report.to_string())),
+            Report::Panicked { .. } => self.end(Cause::TaskPanicked(report.to_string())),
+            // The program's end cancels tasks; that some had no turn yet is a matter of the seed.
+            Report::NeverRan { .. } => {}
+            _ => self.reports.borrow_mut().push(report.to_string()),
+        }
+    }
 }
 
 impl Schedule for Face {
@@ -129,10 +144,6 @@ impl Schedule for Face {
             Some(left) => world.turns_left.set(left),
             None => world.end(Cause::Endless),
         }
-    }
-
-    fn unobserved_panic(&self, panic: &JoinError) {
-        self.0.end(Cause::TaskPanicked(panic.to_string()));
     }
 }
 

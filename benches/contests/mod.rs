@@ -1,6 +1,7 @@
 //! The rows of `structured`: each a contest between functions that do the same work so many times and give the
 //! nanoseconds that one took. A new row is a file with its contenders and a line in [`CONTESTS`].
 
+mod children;
 mod select;
 
 use std::future::Future;
@@ -41,6 +42,10 @@ pub(crate) const CONTESTS: &[Contest] = &[
     select::PENDING_BIASED,
     select::MIXED,
     select::MIXED_BIASED,
+    children::GROUP_READY,
+    children::GROUP_WAITS,
+    children::SCOPE_READY,
+    children::SCOPE_WAITS,
 ];
 
 /// Operations before the clock starts.
@@ -48,7 +53,12 @@ const WARM_UP: u64 = 1_000;
 
 /// Runs `work` in a task of ours: a little, then so many times, and gives the nanoseconds of one.
 fn timed<F: Future<Output = ()>>(operations: u64, work: impl Fn(u64) -> F + 'static) -> f64 {
-    Ours::run(async move {
+    timed_on::<Ours, F>(operations, work)
+}
+
+/// The same on another runtime, for what is tied to it.
+fn timed_on<P: Peer, F: Future<Output = ()>>(operations: u64, work: impl Fn(u64) -> F + 'static) -> f64 {
+    P::run(async move {
         work(WARM_UP).await;
         let start = processor_time();
         work(operations).await;

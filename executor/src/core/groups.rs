@@ -44,14 +44,11 @@ impl Core {
         u32::try_from(self.groups.borrow_mut().insert(group)).expect("fewer groups than slots")
     }
 
-    /// Makes sure that child number `index` can be noted.
-    #[inline]
-    pub(crate) fn make_room(&self, group: u32, index: u32) {
+    /// Makes sure that child number `index` can be noted; gives how many can.
+    pub(crate) fn make_room(&self, group: u32, index: u32) -> u32 {
         let is_woken = &mut self.groups.borrow_mut()[group as usize].is_woken;
-        let words = index as usize / 64 + 1;
-        if is_woken.len() < words {
-            is_woken.resize(words, 0);
-        }
+        is_woken.resize(is_woken.len().max(index as usize / 64 + 1), 0);
+        is_woken.len() as u32 * 64
     }
 
     /// Has the children's parent polled, for a reason of its own.

@@ -40,6 +40,8 @@ const OUTPUT: u8 = 2;
 const OWNED: u8 = 4;
 /// A `ScopedHandle` exists.
 const HANDLE: u8 = 8;
+/// Somebody awaits the handle: there may be a waiter.
+const AWAITED: u8 = 16;
 
 struct Header {
     vtable: &'static VTable,
@@ -195,7 +197,6 @@ impl Block {
         self.clear(claim);
         if !self.has(OWNED | HANDLE) {
             let size = self.header().vtable.size;
-            drop(self.header().waiter.take());
             current::with_or_none(|core| {
                 // SAFETY: allocated with this size by `Child::new`; nobody points to it any more (G2).
                 unsafe { blocks::free(core.map(Core::blocks), self.0.cast(), size) };
@@ -203,10 +204,14 @@ impl Block {
         }
     }
 
-    fn wake(self) {
-        if let Some(waiter) = self.header().waiter.take() {
-            waiter.wake();
+    /// Who awaits the handle, from now on nobody.
+    #[inline]
+    fn take_waiter(self) -> Option<Waiter> {
+        if !self.has(AWAITED) {
+            return None;
         }
+        self.clear(AWAITED);
+        self.header().waiter.take()
     }
 }
 
@@ -262,7 +267,9 @@ impl<'env> Child<'env> {
         match polled {
             Ok(Poll::Pending) => Turn::Waits,
             Ok(Poll::Ready(())) => {
-                block.wake();
+                if let Some(waiter) = block.take_waiter() {
+                    waiter.wake();
+                }
                 Turn::Done
             }
             Err(payload) => Turn::Panicked(payload),
@@ -303,7 +310,7 @@ struct Released(Block);
 
 impl Drop for Released {
     fn drop(&mut self) {
-        let waiter = self.0.header().waiter.take();
+        let waiter = self.0.take_waiter();
         self.0.release(OWNED);
         if let Some(waiter) = waiter {
             waiter.wake();
@@ -350,6 +357,7 @@ impl<T> Future for ScopedHandle<T> {
                 header.waiter.set(Some(Waiter::new(context.waker())));
                 drop(before);
             }
+            block.set(AWAITED);
             return Poll::Pending;
         }
         assert!(
@@ -367,10 +375,14 @@ impl<T> Future for ScopedHandle<T> {
 impl<T> Drop for ScopedHandle<T> {
     #[inline]
     fn drop(&mut self) {
-        let _released = HandleReleased(self.block);
-        // Nobody waits any more. Dropped before the block is given up, as it may be foreign code.
-        drop(self.block.header().waiter.take());
-        self.block.drop_output();
+        if self.block.has(AWAITED | OUTPUT) {
+            let _released = HandleReleased(self.block);
+            // Nobody waits any more. Dropped before the block is given up, as both may be foreign code.
+            drop(self.block.take_waiter());
+            self.block.drop_output();
+        } else {
+            self.block.release(HANDLE);
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! A child of a group: the user's future, and what the group wants to know of it.
 
 use super::run::Shared;
+use crate::task;
 use pin_project_lite::pin_project;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// What a child of a [`TaskGroup`](super::TaskGroup) gives: a `Result`, whose error ends the group, or `()`, for
@@ -63,32 +64,33 @@ impl<E> Outcome<E> for Never {
 }
 
 pin_project! {
-    /// The future of a child. In the group's list from when it is made until it has been dropped.
+    /// The future of a child. The group waits for it until it has been dropped.
     pub(super) struct Member<F, E> {
         // `None` once it has been dropped.
         #[pin]
         future: Option<F>,
         was_polled: bool,
-        index: usize,
         group: Rc<Shared<E>>,
     }
 
     impl<F, E> PinnedDrop for Member<F, E> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.future.set(None))) {
+            if this.future.as_mut().as_pin_mut().is_some()
+                && let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.future.set(None)))
+            {
                 this.group.panicked(payload);
             }
-            this.group.leave(*this.index);
+            this.group.leave();
         }
     }
 }
 
 impl<F, E> Member<F, E> {
-    /// Number `index` in the list of `group`.
+    /// Of a group that it has entered.
     #[inline]
-    pub(super) fn new(future: F, index: usize, group: Rc<Shared<E>>) -> Self {
-        Self { future: Some(future), was_polled: false, index, group }
+    pub(super) fn new(future: F, group: Rc<Shared<E>>) -> Self {
+        Self { future: Some(future), was_polled: false, group }
     }
 }
 
@@ -98,11 +100,16 @@ impl<F: Future<Output: Outcome<E>>, E> Future for Member<F, E> {
     /// An error or a panic is the group's. In one that aborts this is the last poll, and the first is none.
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let future = this.future.as_pin_mut().expect("dropped with its task");
+        let mut this = self.project();
         if *this.was_polled || this.group.is_open() {
             *this.was_polled = true;
-            match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                let future = this.future.as_mut().as_pin_mut().expect("dropped with its task");
+                let outcome = ready!(future.poll(context));
+                this.future.set(None);
+                Poll::Ready(outcome)
+            }));
+            match polled {
                 Ok(Poll::Pending) if this.group.is_open() => return Poll::Pending,
                 Ok(Poll::Pending) => {}
                 Ok(Poll::Ready(outcome)) => match outcome.into_result() {
@@ -112,7 +119,7 @@ impl<F: Future<Output: Outcome<E>>, E> Future for Member<F, E> {
                 Err(payload) => this.group.panicked(payload),
             }
         }
-        this.group.cancel_child(*this.index);
+        task::cancel_running();
         Poll::Pending
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     current,
-    task::{self, JoinHandle, Whom, slots::Key},
+    task::{self, JoinHandle, TaskKey, Whom},
 };
 use pin_project_lite::pin_project;
 use runtime_sync::{Event, Semaphore};
@@ -48,7 +48,7 @@ struct Shared {
     limit: usize,
     room: Rc<Semaphore>,
     /// Tasks that have not been dropped yet; `None` while one is being made.
-    tasks: RefCell<Slab<Option<Key>>>,
+    tasks: RefCell<Slab<Option<TaskKey>>>,
     /// Set while no task is there.
     idle: Event,
 }
@@ -232,7 +232,7 @@ impl TaskPool {
     /// Cancels all tasks that run; the pool stays open. They are dropped at their next turn, and
     /// [`join`](TaskPool::join) waits for that.
     pub fn cancel(&self) {
-        let keys: Vec<Key> = self.shared.tasks.borrow().iter().filter_map(|(_, key)| *key).collect();
+        let keys: Vec<TaskKey> = self.shared.tasks.borrow().iter().filter_map(|(_, key)| *key).collect();
         task::cancel_all(&keys, Whom::All);
     }
 

@@ -8,16 +8,16 @@
 
 use super::{GroupError, TaskGroup};
 use crate::{
-    RuntimeId, current,
+    RuntimeId,
+    core::Core,
+    current,
     task::{
-        self, Whom,
+        self, TaskKey, Whom,
         error::{discard, drop_quietly},
-        slots::Key,
         waker::Waiter,
     },
 };
 use pin_project_lite::pin_project;
-use slab::Slab;
 use std::{
     any::Any,
     cell::{Cell, RefCell},
@@ -43,8 +43,10 @@ type Payload = Box<dyn Any + Send>;
 pub(super) struct Shared<E> {
     pub(super) runtime: RuntimeId,
     pub(super) stage: Cell<Stage>,
-    /// The children that have not been dropped yet; `None` while one is being made.
-    children: RefCell<Slab<Option<Key>>>,
+    /// Children, and cleanups, that have not been dropped yet.
+    len: Cell<usize>,
+    /// The children that live, in the order of spawning, among others that have ended since the list was looked through.
+    children: RefCell<Vec<TaskKey>>,
     errors: RefCell<Vec<E>>,
     panic: Cell<Option<Payload>>,
     /// Who awaits the group.
@@ -57,6 +59,7 @@ impl<E> Shared<E> {
         Self {
             runtime,
             stage: Cell::new(Stage::Open),
+            len: Cell::new(0),
             children: RefCell::default(),
             errors: RefCell::default(),
             panic: Cell::new(None),
@@ -65,30 +68,32 @@ impl<E> Shared<E> {
         }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
-        self.children.borrow().len()
+        self.len.get()
     }
 
-    /// A place in the list.
+    /// There is one more to wait for.
     #[inline]
-    pub(super) fn enter(&self) -> usize {
-        self.children.borrow_mut().insert(None)
+    pub(super) fn enter(&self) {
+        self.len.set(self.len.get() + 1);
     }
 
-    /// Says which task has that place.
+    /// The task that has entered, so that it can be cancelled. Costs a look at two others, now and then at all.
     #[inline]
-    pub(super) fn entered(&self, index: usize, key: Key) {
-        self.children.borrow_mut()[index] = Some(key);
-    }
-
-    /// A child has been dropped.
-    #[inline]
-    pub(super) fn leave(&self, index: usize) {
+    pub(super) fn entered(&self, core: &Core, key: TaskKey) {
         let mut children = self.children.borrow_mut();
-        children.remove(index);
-        let was_last = children.is_empty();
-        drop(children);
-        if was_last && self.is_body_done.get() {
+        if children.len() == children.capacity() {
+            make_room(core, &mut children);
+        }
+        children.push(key);
+    }
+
+    /// One has been dropped.
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.len.set(self.len.get() - 1);
+        if self.len.get() == 0 && self.is_body_done.get() {
             self.wake();
         }
     }
@@ -135,15 +140,8 @@ impl<E> Shared<E> {
         }
     }
 
-    /// The child that runs now gets no other turn.
-    #[cold]
-    pub(super) fn cancel_child(&self, index: usize) {
-        let key = self.children.borrow()[index];
-        task::cancel_all(key.as_slice(), Whom::All);
-    }
-
     fn cancel_children(&self, whom: Whom) {
-        let keys: Vec<Key> = self.children.borrow().iter().filter_map(|(_, key)| *key).collect();
+        let keys = self.children.borrow().clone();
         task::cancel_all(&keys, whom);
     }
 
@@ -163,6 +161,21 @@ impl<E> Shared<E> {
         }
     }
 }
+
+/// Drops the keys of children that have ended, and grows the list only if more than half of them live: so it holds at
+/// most four times as many as there are children, and looking through it costs each child the same few steps.
+#[cold]
+fn make_room(core: &Core, children: &mut Vec<TaskKey>) {
+    children.retain(|key| key.find(core).is_some());
+    if children.len() * 2 >= children.capacity() {
+        children.reserve(children.len().max(FIRST_ROOM));
+    } else {
+        children.shrink_to(children.len() * 4);
+    }
+}
+
+/// Children that a list has room for to begin with.
+const FIRST_ROOM: usize = 8;
 
 pin_project! {
     /// Runs a group: polls its body in place, then waits for the children.

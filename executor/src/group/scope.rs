@@ -174,6 +174,8 @@ struct Children<'env> {
     batch: Vec<u32>,
     /// The slot of a child that did not need it, for the next one.
     spare: Option<Key>,
+    /// Numbers that the group can note.
+    room: u32,
 }
 
 impl<B: Future<Output = T>, T> Future for Run<'_, B, T> {
@@ -223,7 +225,15 @@ type Polled = Result<(), Box<dyn Any + Send>>;
 
 impl<'env> Children<'env> {
     fn new(shared: Rc<Shared<'env>>) -> Self {
-        Self { shared, waiting: Slab::new(), body: None, is_body_done: false, batch: Vec::new(), spare: None }
+        Self {
+            shared,
+            waiting: Slab::new(),
+            body: None,
+            is_body_done: false,
+            batch: Vec::new(),
+            spare: None,
+            room: 0,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -254,19 +264,16 @@ impl<'env> Children<'env> {
             core.take_woken(self.shared.group, &mut self.batch);
         }
         for turn in 0..MAX_POLLS {
-            let woken = if turn % 2 == 0 || self.is_unpolled_empty() { self.batch.pop() } else { None };
-            match woken {
+            let new = if turn % 2 == 0 && !self.batch.is_empty() { None } else { self.next_unpolled() };
+            if let Some(child) = new {
+                self.poll_new(core, child)?;
+                continue;
+            }
+            match self.batch.pop() {
                 Some(BODY) if self.body.is_none() => {}
                 Some(BODY) => self.poll_body(core, body, value)?,
                 Some(number) => self.poll_waiting(core, number as usize - 1)?,
-                None => {
-                    let next = self.shared.unpolled.borrow_mut().pop_front();
-                    match next {
-                        Some(child) => self.poll_new(core, child)?,
-                        None if self.batch.is_empty() => break,
-                        None => {}
-                    }
-                }
+                None => break,
             }
         }
         if let Some(spare) = self.spare.take() {
@@ -275,8 +282,9 @@ impl<'env> Children<'env> {
         Ok(())
     }
 
-    fn is_unpolled_empty(&self) -> bool {
-        self.shared.unpolled.borrow().is_empty()
+    #[inline]
+    fn next_unpolled(&self) -> Option<Child<'env>> {
+        self.shared.unpolled.borrow_mut().pop_front()
     }
 
     fn poll_body<B: Future<Output = T>, T>(
@@ -317,7 +325,9 @@ impl<'env> Children<'env> {
             }
             None => core.slots().insert(occupant, None),
         };
-        core.make_room(self.shared.group, index);
+        if self.room <= index {
+            self.room = core.make_room(self.shared.group, index);
+        }
         child.set_key(Some(key));
         match Self::turn(core, &mut child, key) {
             Turn::Waits => {

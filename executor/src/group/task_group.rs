@@ -151,10 +151,9 @@ impl<E: 'static> TaskGroup<E> {
             if !self.is_open() || core.is_closing() {
                 return builder.spawn_refused(core, spawned_at, future);
             }
-            let index = group.enter();
-            let member = Member::new(future, index, Rc::clone(&self.shared));
-            let handle = builder.spawn_on(core, spawned_at, member);
-            group.entered(index, handle.key());
+            group.enter();
+            let handle = builder.spawn_on(core, spawned_at, Member::new(future, Rc::clone(&self.shared)));
+            group.entered(core, handle.key());
             handle
         })
     }
@@ -266,21 +265,19 @@ impl<E: 'static> TaskGroup<E> {
     }
 }
 
-/// A place in a group's list that is nobody's to cancel.
-struct Stay<E> {
-    group: Rc<Shared<E>>,
-    index: usize,
-}
+/// What a group waits for, and does not cancel.
+struct Stay<E>(Rc<Shared<E>>);
 
 impl<E> Stay<E> {
     fn new(group: Rc<Shared<E>>) -> Self {
-        Self { index: group.enter(), group }
+        group.enter();
+        Self(group)
     }
 }
 
 impl<E> Drop for Stay<E> {
     fn drop(&mut self) {
-        self.group.leave(self.index);
+        self.0.leave();
     }
 }
 

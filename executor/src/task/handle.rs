@@ -1,6 +1,6 @@
 //! The owner's view of a task.
 
-use super::{TaskId, error::JoinError, joined::Joined, slots::Key};
+use super::{TaskId, TaskKey, error::JoinError, joined::Joined};
 use crate::{
     current,
     inbox::Call,
@@ -40,8 +40,9 @@ impl<T: 'static> JoinHandle<T> {
     }
 
     #[inline]
-    pub(crate) fn key(&self) -> Key {
-        self.joined.task().key()
+    pub(crate) fn key(&self) -> TaskKey {
+        let task = self.joined.task();
+        TaskKey { key: task.key(), id: task.id() }
     }
 
     /// That the task may end without a turn is nothing to tell of.

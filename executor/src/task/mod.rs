@@ -157,32 +157,55 @@ pub(crate) enum Whom {
     NotWoken,
 }
 
-/// Cancels these tasks, which have not ended: here, or by mail if their runtime is not the current one.
-pub(crate) fn cancel_all(tasks: &[slots::Key], whom: Whom) {
-    for key in tasks.iter().copied() {
+/// Means one task for good: a key alone could mean another one, millions of tasks later.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskKey {
+    pub(crate) key: slots::Key,
+    pub(crate) id: TaskId,
+}
+
+impl TaskKey {
+    /// The task, if it has not ended. In its runtime.
+    pub(crate) fn find(self, core: &Core) -> Option<raw::TaskRef> {
+        match core.slots().find(self.key)? {
+            slots::Occupant::Task(task) if task.id() == self.id => Some(task),
+            _ => None,
+        }
+    }
+
+    fn cancel_here(self, core: &Core, whom: Whom) {
+        if let Some(task) = self.find(core)
+            && (whom == Whom::All || !task.is_queued())
+        {
+            task.cancel();
+        }
+    }
+}
+
+/// Cancels those of these tasks that have not ended: here, or by mail if their runtime is not the current one.
+pub(crate) fn cancel_all(tasks: &[TaskKey], whom: Whom) {
+    for task in tasks.iter().copied() {
         let is_here = current::with(|core| {
-            core.is_home_of(key) && {
-                cancel_here(core, key, whom);
+            core.is_home_of(task.key) && {
+                task.cancel_here(core, whom);
                 true
             }
         });
         if is_here != Some(true)
-            && let Some(runtime) = registry::serving(key.runtime())
+            && let Some(runtime) = registry::serving(task.key.runtime())
         {
             // Refused only if the runtime is gone, and its tasks with it.
             let _ = runtime.post(move || {
-                current::with(|core| cancel_here(core, key, whom));
+                current::with(|core| task.cancel_here(core, whom));
             });
         }
     }
 }
 
-fn cancel_here(core: &Core, key: slots::Key, whom: Whom) {
-    if let Some(slots::Occupant::Task(task)) = core.slots().find(key)
-        && (whom == Whom::All || !task.is_queued())
-    {
-        task.cancel();
-    }
+/// The task that runs now gets no other turn.
+#[cold]
+pub(crate) fn cancel_running() {
+    current::with(|core| core.running().map(raw::TaskRef::cancel));
 }
 
 /// The label of the task that runs now; only from inside one.

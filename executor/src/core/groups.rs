@@ -31,7 +31,8 @@ impl Core {
         }
         *word |= bit;
         group.woken.push(index);
-        let parent = group.parent.take();
+        // Only the first of several finds somebody to wake.
+        let parent = if group.parent.is_some() { group.parent.take() } else { None };
         drop(groups);
         if let Some(parent) = parent {
             parent.wake();

@@ -68,6 +68,20 @@ impl<'a> RunningChild<'a> {
     }
 }
 
+impl RunningChild<'_> {
+    /// Whoever is named later by [`is`](RunningChild::is); nobody yet.
+    #[inline]
+    pub(crate) fn nobody(core: &Core) -> RunningChild<'_> {
+        RunningChild { core, outer: core.set_running_child(None) }
+    }
+
+    /// From now on it is this one.
+    #[inline]
+    pub(crate) fn is(&self, key: Key) {
+        self.core.set_running_child(self.core.running().map(|task| (task, key)));
+    }
+}
+
 impl Drop for RunningChild<'_> {
     #[inline]
     fn drop(&mut self) {

@@ -84,7 +84,7 @@ impl<E> Shared<E> {
     pub(super) fn entered(&self, core: &Core, key: TaskKey) {
         let mut children = self.children.borrow_mut();
         if children.len() == children.capacity() {
-            make_room(core, &mut children);
+            make_room(core, &mut children, self.len());
         }
         children.push(key);
     }
@@ -162,15 +162,16 @@ impl<E> Shared<E> {
     }
 }
 
-/// Drops the keys of children that have ended, and grows the list only if more than half of them live: so it holds at
+/// Grows the list if more than half of its children live; else drops the keys of those that have ended. So it holds at
 /// most four times as many as there are children, and looking through it costs each child the same few steps.
 #[cold]
-fn make_room(core: &Core, children: &mut Vec<TaskKey>) {
-    children.retain(|key| key.find(core).is_some());
-    if children.len() * 2 >= children.capacity() {
-        children.reserve(children.len().max(FIRST_ROOM));
-    } else {
+fn make_room(core: &Core, children: &mut Vec<TaskKey>, living: usize) {
+    if living * 2 < children.len() {
+        children.retain(|key| key.find(core).is_some());
         children.shrink_to(children.len() * 4);
+    }
+    if children.len() == children.capacity() {
+        children.reserve(children.len().max(FIRST_ROOM));
     }
 }
 

@@ -263,16 +263,17 @@ impl<'env> Children<'env> {
         if self.batch.is_empty() {
             core.take_woken(self.shared.group, &mut self.batch);
         }
+        let running = &RunningChild::nobody(core);
         for turn in 0..MAX_POLLS {
             let new = if turn % 2 == 0 && !self.batch.is_empty() { None } else { self.next_unpolled() };
             if let Some(child) = new {
-                self.poll_new(core, child)?;
+                self.poll_new(core, running, child)?;
                 continue;
             }
             match self.batch.pop() {
                 Some(BODY) if self.body.is_none() => {}
-                Some(BODY) => self.poll_body(core, body, value)?,
-                Some(number) => self.poll_waiting(core, number as usize - 1)?,
+                Some(BODY) => self.poll_body(core, running, body, value)?,
+                Some(number) => self.poll_waiting(core, running, number as usize - 1)?,
                 None => break,
             }
         }
@@ -290,12 +291,13 @@ impl<'env> Children<'env> {
     fn poll_body<B: Future<Output = T>, T>(
         &mut self,
         core: &Core,
+        running: &RunningChild<'_>,
         body: &mut Pin<&mut Option<B>>,
         value: &mut Option<T>,
     ) -> Polled {
         let key = self.body.expect("the body has a slot while it is there");
         core.refill_budget();
-        let running = RunningChild::new(core, key);
+        running.is(key);
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let future = body.as_mut().as_pin_mut().expect("only a body that waits is woken");
             let output = ready!(future.poll(&mut Context::from_waker(&waker::waker(key))));
@@ -303,7 +305,6 @@ impl<'env> Children<'env> {
             body.set(None);
             Poll::Ready(())
         }));
-        drop(running);
         if polled?.is_ready() {
             core.slots().vacate(key);
             self.body = None;
@@ -314,7 +315,7 @@ impl<'env> Children<'env> {
 
     /// The first poll of a child. One that is done leaves its slot to the next.
     #[inline]
-    fn poll_new(&mut self, core: &Core, mut child: Child<'env>) -> Polled {
+    fn poll_new(&mut self, core: &Core, running: &RunningChild<'_>, mut child: Child<'env>) -> Polled {
         let place = self.waiting.vacant_key();
         let index = place as u32 + 1;
         let occupant = Occupant::Child { group: self.shared.group, index };
@@ -329,7 +330,7 @@ impl<'env> Children<'env> {
             self.room = core.make_room(self.shared.group, index);
         }
         child.set_key(Some(key));
-        match Self::turn(core, &mut child, key) {
+        match Self::turn(core, running, &mut child, key) {
             Turn::Waits => {
                 self.waiting.insert(child);
                 Ok(())
@@ -341,11 +342,11 @@ impl<'env> Children<'env> {
         }
     }
 
-    fn poll_waiting(&mut self, core: &Core, place: usize) -> Polled {
+    fn poll_waiting(&mut self, core: &Core, running: &RunningChild<'_>, place: usize) -> Polled {
         // Woken by what it has left behind when it ended: wakes are noted by number.
         let Some(child) = self.waiting.get_mut(place) else { return Ok(()) };
         let key = child.key().expect("a child that waits has a slot");
-        match Self::turn(core, child, key) {
+        match Self::turn(core, running, child, key) {
             Turn::Waits => Ok(()),
             turn => {
                 let child = self.waiting.remove(place);
@@ -356,9 +357,9 @@ impl<'env> Children<'env> {
     }
 
     #[inline]
-    fn turn(core: &Core, child: &mut Child<'env>, key: Key) -> Turn {
+    fn turn(core: &Core, running: &RunningChild<'_>, child: &mut Child<'env>, key: Key) -> Turn {
         core.refill_budget();
-        let _running = RunningChild::new(core, key);
+        running.is(key);
         child.poll(&mut Context::from_waker(&waker::waker(key)))
     }
 

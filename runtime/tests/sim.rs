@@ -124,16 +124,27 @@ fn a_race_that_shows_in_some_orders_only_is_found_and_seen_again() {
     assert!((20..80).contains(&passing), "{passing} of 100 seeds do not show it");
 }
 
+/// The harness names its threads after the tests, unless it has but one; Cargo names the package, unless it was not asked.
 #[test]
 fn the_failure_has_the_line_that_replays_it() {
     let failure = Sim::new().try_run(last_ticket).unwrap_err();
-    let text = failure.to_string();
+    let package = std::env::var("CARGO_PKG_NAME").map_or(String::new(), |package| format!(" -p {package}"));
+    let text = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("shop::sells_tickets".to_owned());
+        thread.spawn_scoped(scope, || failure.to_string()).unwrap().join().unwrap()
+    });
+    let seed = failure.seed();
     let line = format!(
-        "RUNTIME_SIM_SEED={} cargo test -p runtime -- --exact the_failure_has_the_line_that_replays_it",
-        failure.seed()
+        "\n  replay it with: RUNTIME_SIM_SEED={seed} cargo test{package} -- --exact shop::sells_tickets\n"
     );
     assert!(text.contains(&line), "{text}");
-    assert!(text.contains(&format!("Sim::new().seed({})", failure.seed())), "{text}");
+    assert!(text.contains(&format!("Sim::new().seed({seed})")), "{text}");
+    let text = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new();
+        thread.spawn_scoped(scope, || failure.to_string()).unwrap().join().unwrap()
+    });
+    let command: Vec<_> = std::env::args().collect();
+    assert!(text.contains(&format!("RUNTIME_SIM_SEED={seed} {}\n", command.join(" "))), "{text}");
 }
 
 #[test]

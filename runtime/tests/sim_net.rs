@@ -494,10 +494,18 @@ async fn there_is_no_such_network_outside_a_simulation() {
 
 #[test]
 fn a_connection_may_outlive_its_simulation() {
-    let ((client, server), _) = Sim::new().seed(1).record(connected).unwrap();
+    let slow = Network::perfect().delay(range(1000, 1000));
+    let kept = Sim::new().seed(1).network(slow).record(|| async {
+        let (client, server) = connected().await;
+        client.write_all(b"under way").await.unwrap();
+        assert!(timeout(ms(1), server.readable()).await.is_err(), "its alarm is set");
+        (client, server)
+    });
+    let ((client, server), _) = kept.unwrap();
     assert!(client.try_write(b"x").is_ok());
     drop(client);
-    drop(server);
+    assert!(server.shutdown(Shutdown::Both).is_ok());
+    runtime::run(async move { drop(server) });
 }
 
 #[test]

@@ -349,6 +349,16 @@ fn the_end_of_a_run_belongs_to_it() {
         settle().await;
     });
     assert!(failure.to_string().contains("in a destructor"), "{failure}");
+    let failure = failure_of(|| async {
+        spawn(async {
+            let _fails = Fails;
+            std::future::pending::<()>().await;
+        })
+        .detach();
+        settle().await;
+        panic!("in the program");
+    });
+    assert_eq!(*failure.cause(), Cause::Panicked("in the program".to_owned()), "what came first is told");
     let (_, transcript) = Sim::new()
         .record(|| async {
             spawn(async {

@@ -77,16 +77,20 @@ pub(super) fn run<T>(
         .on_report(move |report| reader.report(report))
         .build();
     let ended = catch_unwind(AssertUnwindSafe(|| executor.try_block_on(program)));
+    let during = world.ended.take();
     // What still lives is cancelled here, and cleanups run: what fails in that is a failure too.
     drop(executor);
-    let (cause, reports) = (world.ended.take(), world.reports.take());
-    let outcome = match ended {
+    let (after, reports) = (world.ended.take(), world.reports.take());
+    let outcome = match (ended, during) {
         // A deadlock ends `block_on` with a panic, but was reported before.
-        Err(payload) => Err(cause.unwrap_or_else(|| Cause::Panicked(text_of(&*payload)))),
-        Ok(Err(Stopped)) => Err(cause.unwrap_or(Cause::Stopped)),
-        Ok(Ok(_)) if cause.is_some() => Err(cause.expect("there is one")),
-        Ok(Ok(_)) if !reports.is_empty() => Err(Cause::Reported(reports)),
-        Ok(Ok(output)) => Ok(output),
+        (_, Some(cause)) => Err(cause),
+        (Err(payload), None) => Err(Cause::Panicked(text_of(&*payload))),
+        (Ok(Err(Stopped)), None) => Err(Cause::Stopped),
+        (Ok(Ok(output)), None) => match after {
+            Some(cause) => Err(cause),
+            None if !reports.is_empty() => Err(Cause::Reported(reports)),
+            None => Ok(output),
+        },
     };
     let transcript = std::mem::replace(&mut *world.transcript.borrow_mut(), Transcript::new(false));
     (outcome, transcript)
@@ -122,8 +126,6 @@ impl World {
             _ if self.allow_reports => {}
             Report::Deadlock(_) => self.end(Cause::Stuck(report.to_string())),
             Report::Panicked { .. } => self.end(Cause::TaskPanicked(report.to_string())),
-            // The program's end cancels tasks; that some had no turn yet is a matter of the seed.
-            Report::NeverRan { .. } => {}
             _ => self.reports.borrow_mut().push(report.to_string()),
         }
     }

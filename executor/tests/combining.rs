@@ -105,7 +105,8 @@ fn the_first_error_drops_the_siblings_before_it_is_given() {
             child("failing", 2, Err("no")),
             child("last", 3, Err("late")),
         ];
-        assert_eq!(try_join_all(children).await, Err("no"));
+        let mut joined = try_join_all(children);
+        assert_eq!((&mut joined).await, Err("no"));
         log.add(format!("error after {:?}", start.elapsed()));
     });
     assert_eq!(
@@ -260,7 +261,8 @@ fn the_first_of_a_race_wins_and_the_losers_are_gone_before_it_is_told() {
             name
         };
         let start = Instant::now();
-        let won = race([runner("hare", 5), runner("tortoise", 1), runner("snail", 9)]).await;
+        let mut running = race([runner("hare", 5), runner("tortoise", 1), runner("snail", 9)]);
+        let won = (&mut running).await;
         log.add(format!("{won} won after {:?}", start.elapsed()));
     });
     assert_eq!(log.take(), ["tortoise", "hare", "snail", "tortoise won after 1s"]);

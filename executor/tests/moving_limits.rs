@@ -9,8 +9,10 @@ use common::{
     poll_once,
 };
 use runtime_executor::{
-    Executor, OnExit, spawn,
-    task::{self, CancelScope, as_completed, yield_now},
+    Executor, OnExit,
+    inspect::stats,
+    spawn,
+    task::{self, CancelScope, GroupError, TaskGroup, as_completed, yield_now},
     time::{self, Clock, Duration, Elapsed, Instant, Timer, sleep, timeout, timeout_at, timeout_scope},
 };
 use runtime_sync::{Lock, Semaphore};
@@ -117,9 +119,9 @@ fn completion_wins_over_every_limit_around_it() {
 #[test]
 fn a_thousand_timers_in_between_change_nothing() {
     in_virtual_time(async {
-        let crowd: Vec<_> = (0..1_500).map(|_| spawn(sleep(SECOND))).collect();
-        // The inner timer is set before the outer one: in one poll, but one may be among the first to fire, and the other
-        // not.
+        let crowd: Vec<_> = (0..1_501).map(|_| spawn(sleep(SECOND))).collect();
+        // The inner timer is set before the outer one, in one poll; for some the inner one is the last to fire in one go,
+        // and the outer one the first in the next.
         let story = timeout(SECOND, timeout(SECOND, pending::<()>()));
         let results: Vec<_> =
             (0..1_500).map(|_| spawn(timeout(SECOND, timeout(SECOND, pending::<()>())))).collect();
@@ -144,6 +146,39 @@ fn whoever_is_overruled_and_kept_beyond_the_outer_limit_reports_then() {
         assert!(timeout(2 * SECOND, parts.next()).await.is_err());
         assert!(timeout(SECOND, parts.next()).await.unwrap().unwrap().1.is_err());
     });
+}
+
+/// The child fails and the limit ends in one turn, in this order: the error is not lost, and the next wait is the last.
+#[test]
+fn a_group_that_comes_out_with_an_error_is_let_out_first() {
+    let log = Log::default();
+    in_virtual_time(async {
+        let start = Instant::now();
+        let work = async {
+            let outcome: Result<(), GroupError<&str>> = TaskGroup::run(async |group| {
+                let dropped = log.on_drop("sibling");
+                group.spawn(async move {
+                    let _dropped = dropped;
+                    pending::<()>().await;
+                });
+                group.spawn(async {
+                    sleep(SECOND).await;
+                    Err::<(), _>("failed")
+                });
+                pending().await
+            })
+            .await;
+            log.add(outcome.unwrap_err().to_string());
+            yield_now().await;
+            log.add("never gets here");
+        };
+        let mut limited = pin!(timeout(60 * SECOND, work));
+        assert!(poll_once(&mut limited).await.is_pending());
+        yield_now().await;
+        limited.as_mut().reschedule(Some(start + SECOND)); // behind the child's timer
+        assert_eq!((limited.await, start.elapsed()), (Err(Elapsed), SECOND));
+    });
+    assert_eq!(log.take(), ["sibling", "failed"]);
 }
 
 #[test]
@@ -263,6 +298,9 @@ fn a_timer_calls_once_unless_it_is_called_off() {
         assert_eq!(task::count(), 3);
         assert!(one.is_waiting() && three.cancel() && !three.cancel() && !three.is_waiting());
         assert_eq!(log.take(), [""; 0], "not inside of `cancel`");
+        assert_eq!(stats().timers, 0, "fresh ones are set at the end of the turn");
+        yield_now().await;
+        assert_eq!(stats().timers, 2, "who was called off wakes nobody, though its handle is kept");
         sleep(SECOND).await;
         assert_eq!(log.take(), ["the function is dropped"]);
         assert_eq!((one.deadline(), three.deadline()), (Some(start + 2 * SECOND), None));

@@ -72,6 +72,8 @@ impl Timer {
     /// Calls it off: true, and the function will not be called. It is dropped at the next turn, never inside this call.
     /// False if it has been called, or is being called now, or was called off before.
     pub fn cancel(&self) -> bool {
+        // The timer is not to wake the loop for nobody, however long the `Timer` is kept.
+        self.state.sleep.borrow_mut().reset_after(Duration::MAX);
         self.state.is_waiting.replace(false) && self.task.cancel()
     }
 

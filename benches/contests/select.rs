@@ -25,7 +25,7 @@ pub(super) const READY: Contest = contest(
 );
 pub(super) const READY_BIASED: Contest = contest(
     "select_ready_biased",
-    "the same, biased (ns)",
+    "select! of two ready, biased (ns)",
     &[("ours", ours::ready_biased), ("tokio", tokio::ready_biased), ("futures", futures::ready_biased)],
 );
 pub(super) const PENDING: Contest = contest(
@@ -35,7 +35,7 @@ pub(super) const PENDING: Contest = contest(
 );
 pub(super) const PENDING_BIASED: Contest = contest(
     "select_pending_biased",
-    "the same, biased (ns)",
+    "select! of two pending, biased (ns)",
     &[("ours", ours::pending_biased), ("tokio", tokio::pending_biased), ("futures", futures::pending_biased)],
 );
 pub(super) const MIXED: Contest = contest(
@@ -45,7 +45,7 @@ pub(super) const MIXED: Contest = contest(
 );
 pub(super) const MIXED_BIASED: Contest = contest(
     "select_mixed_biased",
-    "the same, biased, the ready ones behind (ns)",
+    "select! of two pending and two ready, biased (ns)",
     &[("ours", ours::mixed_biased), ("tokio", tokio::mixed_biased), ("futures", futures::mixed_biased)],
 );
 

@@ -121,7 +121,7 @@ fn a_future_is_dropped_when_it_is_done_and_not_later() {
 
 #[test]
 fn ten_thousand_are_polled_only_when_they_wake() {
-    let size = scaled(10_000, 70);
+    let size = scaled(10_000, 71);
     executor().block_on(async {
         let polls = Rc::new(Cell::new(0));
         let wakers: Rc<RefCell<Vec<Option<Waker>>>> = Rc::new(RefCell::new(vec![None; size]));
@@ -345,7 +345,7 @@ fn those_still_running_forget_who_waited() {
 
 #[test]
 fn waiting_for_ten_thousand_tasks_polls_its_own_task_once_for_each_turn() {
-    let size = scaled(10_000, 70);
+    let size = scaled(10_000, 71);
     in_virtual_time(async {
         let tasks = (0..size).map(|number| {
             spawn(async move {

@@ -167,7 +167,7 @@ fn a_child_woken_many_times_is_polled_once() {
 
 #[test]
 fn the_number_of_polls_is_linear_in_what_wakes() {
-    let children = scaled(10_000, 70);
+    let children = scaled(10_000, 71);
     executor().block_on(async {
         let crowd = Crowd::of(children);
         let group = spawn(join_all(crowd.children()));

@@ -34,7 +34,7 @@
 ///
 /// Up to 64 branches. First all guards are evaluated, then the futures of the branches that take part, each in the order
 /// of the source. A branch whose output does not match its pattern is disabled, its future dropped, and the others are
-/// waited for; as with tokio's `select!`, and unlike there a future behind a guard that is false is not even made.
+/// waited for, as with tokio's `select!`. Unlike there a future behind a guard that is false is not even made.
 /// Handlers may use `.await`, `?`, `break`, `continue` and `return`, and all have the same type, that of the `select!`.
 ///
 /// # Fairness

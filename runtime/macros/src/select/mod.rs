@@ -2,17 +2,17 @@
 //!
 //! ```text
 //! {
-//!     enum __SelectOutput<T0, T1> { B0(T0), B1(T1), Else }
+//!     enum __SelectOutput<T0, T1, T2> { B0(T0), B1(T1), B2(T2), Else }
 //!     let output = {
-//!         let is_enabled1: bool = GUARD1;                        // all guards before any future
-//!         match into_future(FUTURE0) { future0 =>                // temporaries live until the `;`
-//!         match if is_enabled1 { Some(into_future(FUTURE1)) } else { None } { future1 => {
-//!             let mut future0 = pin!(future0);                   // moved whole, so that it has one place
-//!             let mut future1 = pin!(future1);                   // `Some(…)` if it may have to be disabled
+//!         let is_enabled2: bool = GUARD2;                        // all guards before any future
+//!         let mut future0 = pin!(into_future(FUTURE0));          // `Some(…)` if it may have to be disabled
+//!         match into_future(FUTURE1) { future1 => {              // if it could borrow temporaries: they live until `;`
+//!             let mut future1 = pin!(future1);                   // moved whole, so that it has one place
+//!             let mut future2 = pin!(if is_enabled2 { Some(into_future(FUTURE2)) } else { None });
 //!             poll_fn(|context| …).await
-//!         }}}
+//!         }}
 //!     };                                                         // the futures end here
-//!     match { output } { B0(PATTERN0) => HANDLER0, B1(PATTERN1) => HANDLER1, Else => … }
+//!     match { output } { B0(PATTERN0) => HANDLER0, …, Else => … }
 //! }
 //! ```
 //!
@@ -57,38 +57,13 @@ impl Expansion {
         block
     }
 
-    /// Guards, then futures, each in a `match` around the next, then the polling.
+    /// Guards, then futures, each where it will stay, then the polling.
     fn futures(&self) -> TokenStream {
-        let mut inside = TokenStream::new();
-        for (number, branch) in self.select.branches.iter().enumerate() {
-            let place = if branch.guard.is_some() || is_sure(branch) {
-                "future{}"
-            } else {
-                "::core::option::Option::Some(future{})"
-            };
-            let place = place.replace("{}", &number.to_string());
-            inside.extend(ours(&format!("let mut future{number} = ::core::pin::pin!({place});")));
-        }
-        inside.extend(ours("::core::future::poll_fn"));
+        let mut inside = ours("::core::future::poll_fn");
         inside.extend(parentheses([ours("|context|"), braces(self.poll())].into_iter().collect()));
         inside.extend(ours(".await"));
         for (number, branch) in self.select.branches.iter().enumerate().rev() {
-            let mut future = ours("::core::future::IntoFuture::into_future");
-            future.extend(parentheses(branch.future.clone()));
-            let mut level = ours("match");
-            if branch.guard.is_some() {
-                level.extend(ours(&format!("if is_enabled{number}")));
-                let mut some = ours("::core::option::Option::Some");
-                some.extend(parentheses(future));
-                level.extend(braces(some));
-                level.extend(ours("else { ::core::option::Option::None }"));
-            } else {
-                level.extend(future);
-            }
-            let mut arm = ours(&format!("future{number} =>"));
-            arm.extend(braces(inside));
-            level.extend(braces(arm));
-            inside = level;
+            inside = place(number, branch, inside);
         }
         let mut guards = TokenStream::new();
         for (number, branch) in self.select.branches.iter().enumerate() {
@@ -162,6 +137,65 @@ impl Expansion {
         ));
         arms
     }
+}
+
+/// Pins the future of a branch around what comes after. At once, if nothing in its expression could be a temporary
+/// that it borrows; else by way of a `match`, which costs a move.
+fn place(number: usize, branch: &Branch, after: TokenStream) -> TokenStream {
+    let mut future = ours("::core::future::IntoFuture::into_future");
+    future.extend(parentheses(branch.future.clone()));
+    let (before, wrapped) = if branch.guard.is_some() {
+        let mut if_enabled = ours(&format!("if is_enabled{number}"));
+        if_enabled.extend(braces(
+            [ours("::core::option::Option::Some"), parentheses(future)].into_iter().collect(),
+        ));
+        if_enabled.extend(ours("else { ::core::option::Option::None }"));
+        (None, if_enabled)
+    } else {
+        let is_simple = has_no_temporaries(&branch.future);
+        let (before, future) =
+            if is_simple { (None, future) } else { (Some(future), ours(&format!("future{number}"))) };
+        let wrapped = if is_sure(branch) {
+            future
+        } else {
+            [ours("::core::option::Option::Some"), parentheses(future)].into_iter().collect()
+        };
+        (before, wrapped)
+    };
+    let mut placed = ours(&format!("let mut future{number} = ::core::pin::pin!"));
+    placed.extend(parentheses(wrapped));
+    placed.extend(ours(";"));
+    placed.extend(after);
+    let Some(before) = before else { return placed };
+    let mut matched = ours("match");
+    matched.extend(before);
+    let mut arm = ours(&format!("future{number} =>"));
+    arm.extend(braces(placed));
+    matched.extend(braces(arm));
+    matched
+}
+
+/// Whether it is seen at once that the expression makes no temporary which its value could borrow: a name, a call with
+/// names as arguments, an `async` block.
+fn has_no_temporaries(expression: &TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = expression.clone().into_iter().collect();
+    let is_async = matches!(tokens.first(), Some(TokenTree::Ident(word)) if word.to_string() == "async");
+    let mut groups = tokens.iter().filter_map(|token| match token {
+        TokenTree::Group(group) => Some(group),
+        _ => None,
+    });
+    let (call, more) = (groups.next(), groups.next());
+    let is_plain = |token: &TokenTree| match token {
+        TokenTree::Group(_) => false,
+        TokenTree::Punct(punct) => matches!(punct.as_char(), '&' | '.' | ':' | ',' | '*'),
+        TokenTree::Ident(_) | TokenTree::Literal(_) => true,
+    };
+    more.is_none()
+        && tokens.iter().all(|token| is_plain(token) || matches!(token, TokenTree::Group(_)))
+        && call.is_none_or(|call| match call.delimiter() {
+            Delimiter::Parenthesis => call.stream().into_iter().all(|token| is_plain(&token)),
+            delimiter => delimiter == Delimiter::Brace && is_async,
+        })
 }
 
 /// Whether it is never disabled.

@@ -10,7 +10,7 @@ use std::{
     io::{self, ErrorKind, IoSlice},
     net::Shutdown,
     pin::Pin,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 use support::{
@@ -99,6 +99,7 @@ fn writing_to_a_connection_that_is_gone_is_an_error_and_no_death() {
 #[test]
 fn a_handler_of_the_programs_own_gets_all_signals_but_ours() {
     use runtime_executor::inspect::Probe;
+    use std::sync::atomic::AtomicUsize;
 
     static OWN: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn count(_signal: libc::c_int) {

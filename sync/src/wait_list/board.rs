@@ -14,7 +14,7 @@ use std::{
     sync::{
         Arc,
         // Plain ones, also under the model checker: nothing is decided by what is on a board.
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -25,11 +25,13 @@ pub struct Board {
     address: usize,
     /// The runtime that has it on its list, as in its keys; or [`EVERYWHERE`].
     home: AtomicUsize,
+    /// Who held it when the latest wait began, unless there is an heir.
     holder: HolderCell,
-    /// The seat of whoever was granted it and has not taken notice, and one more; 0: nobody.
+    /// The seat of whoever was granted it since, and one more; 0: nobody was. It may have been left already, and still
+    /// says who sat there.
     heir: AtomicUsize,
-    /// What is wrong with the holder was told.
-    is_told: AtomicBool,
+    /// The key of a holder with whom something is wrong and was told, and one more.
+    told: AtomicUsize,
     seats: Box<[Seat]>,
 }
 
@@ -43,11 +45,13 @@ const NOWHERE: usize = usize::MAX - 1;
 struct Seat {
     /// The key of whoever waits, if the marks do not say otherwise.
     owner: AtomicUsize,
-    /// Null: nobody sits here.
     asked: SiteCell,
     /// The kind, and marks.
     state: AtomicUsize,
 }
+
+/// [`Seat::state`]: somebody sits here.
+const TAKEN: usize = 1 << 13;
 
 /// [`Seat::state`]: nobody that the observer knows.
 const UNKNOWN: usize = 1 << 8;
@@ -125,7 +129,7 @@ impl Board {
             home: AtomicUsize::new(if is_local { NOWHERE } else { EVERYWHERE }),
             holder: HolderCell::default(),
             heir: AtomicUsize::new(0),
-            is_told: AtomicBool::new(false),
+            told: AtomicUsize::new(0),
             seats: (0..seats).map(|_| Seat::vacant()).collect(),
         }
     }
@@ -140,7 +144,7 @@ impl Board {
             home: AtomicUsize::new(if self.is_shared() { EVERYWHERE } else { NOWHERE }),
             holder: HolderCell::holding(self.holder.read()),
             heir: AtomicUsize::new(self.heir.load(Relaxed)),
-            is_told: AtomicBool::new(self.is_told.load(Relaxed)),
+            told: AtomicUsize::new(self.told.load(Relaxed)),
             seats: taken.chain(more.map(|_| Seat::vacant())).collect(),
         }
     }
@@ -167,7 +171,10 @@ impl Board {
 
     /// Who holds what is waited for: as of the latest beginning of a wait or hand-over, so exact while somebody waits.
     pub fn holder(&self) -> Option<Holder> {
-        self.holder.read()
+        match self.heir.load(Relaxed).checked_sub(1) {
+            None => self.holder.read(),
+            Some(heir) => self.seats.get(heir)?.heir(),
+        }
     }
 
     /// Those who wait, in no order of meaning.
@@ -197,7 +204,8 @@ impl Board {
     /// Notes that what is wrong with the holder was told. Whether it had been noted already; that is forgotten when
     /// there is another holder, and when nobody waits any more.
     pub fn mark_holder_told(&self) -> bool {
-        self.is_told.swap(true, Relaxed)
+        let name = self.holder().map_or(0, |holder| holder.owner.data.wrapping_add(1));
+        self.told.swap(name, Relaxed) == name
     }
 
     // For the queue.
@@ -210,19 +218,19 @@ impl Board {
     /// Somebody sits down; `is_first`: nobody else waits. False: a runtime has to put the board on its list.
     #[inline]
     pub(super) fn enter(&self, index: u32, asker: Asker, wait: &Wait, is_first: bool) -> bool {
+        if wait.kind.has_holder() {
+            if is_first {
+                self.told.store(0, Relaxed);
+            }
+            // As long as its heir has not taken notice, the primitive does not know who holds it, and the board does.
+            if wait.holder.is_some() || !self.has_expectant_heir() {
+                self.note_holder(wait.holder);
+            }
+        }
         let seat = &self.seats[index as usize];
         seat.owner.store(asker.key, Relaxed);
         seat.asked.write(Some(wait.asked));
-        seat.state.store(wait.kind as usize | asker.mark, Relaxed);
-        if wait.kind.has_holder() {
-            if is_first {
-                self.is_told.store(false, Relaxed);
-            }
-            // As long as its heir has not taken notice, the primitive does not know who holds it, and the board does.
-            if wait.holder.is_some() || self.heir.load(Relaxed) == 0 {
-                self.holder.write(wait.holder);
-            }
-        }
+        seat.state.store(wait.kind as usize | asker.mark | TAKEN, Relaxed);
         let home = self.home.load(Relaxed);
         home == EVERYWHERE || home == observer::runtime_of(asker.key) || asker.mark & UNKNOWN != 0
     }
@@ -251,19 +259,15 @@ impl Board {
         let is_afar = self.is_shared() && is_afar(seat.owner.load(Relaxed));
         seat.state.store(state | if is_afar { GRANTED_AFAR } else { GRANTED }, Relaxed);
         if HAVE_HOLDERS >> (state & KIND) & 1 != 0 {
-            self.pass_on(seat, state);
             self.heir.store(index as usize + 1, Relaxed);
         }
     }
 
-    /// Whoever sits there holds it now.
-    #[inline]
-    fn pass_on(&self, seat: &Seat, state: usize) {
-        self.is_told.store(false, Relaxed);
-        let is_exclusive = state & (KIND | UNKNOWN) != Kind::Read as usize && state & UNKNOWN == 0;
-        let owner = Owner { data: seat.owner.load(Relaxed), vtable: observer::known_functions() };
-        let since = seat.asked.read().filter(|_| is_exclusive);
-        self.holder.write(since.map(|since| Holder { owner, since }));
+    /// Whether somebody was granted it and has not taken notice.
+    fn has_expectant_heir(&self) -> bool {
+        let heir = self.heir.load(Relaxed).checked_sub(1);
+        let seat = heir.and_then(|heir| self.seats.get(heir));
+        seat.is_some_and(|seat| seat.state.load(Relaxed) & TAKEN != 0)
     }
 
     /// A grant is taken back.
@@ -274,15 +278,15 @@ impl Board {
 
     #[inline]
     pub(super) fn leave(&self, index: u32) {
-        self.seats[index as usize].asked.write(None);
-        if self.heir.load(Relaxed) == index as usize + 1 {
-            self.heir.store(0, Relaxed);
-        }
+        let seat = &self.seats[index as usize];
+        seat.state.store(seat.state.load(Relaxed) & !TAKEN, Relaxed);
     }
 
-    /// What is held was handed on in another form.
+    /// The primitive says who holds it.
+    #[inline]
     pub(super) fn note_holder(&self, holder: Option<Holder>) {
         self.holder.write(holder);
+        self.heir.store(0, Relaxed);
     }
 }
 
@@ -307,9 +311,20 @@ impl Seat {
         }
     }
 
-    fn read(&self, seat: u32) -> Option<Waiting> {
-        let asked = self.asked.read()?;
+    /// Whoever sits here, or sat here last, as the holder of what it was granted.
+    fn heir(&self) -> Option<Holder> {
         let state = self.state.load(Relaxed);
+        let is_known = state & UNKNOWN == 0 && state & KIND != Kind::Read as usize;
+        let owner = Owner { data: self.owner.load(Relaxed), vtable: observer::known_functions() };
+        self.asked.read().filter(|_| is_known).map(|since| Holder { owner, since })
+    }
+
+    fn read(&self, seat: u32) -> Option<Waiting> {
+        let state = self.state.load(Relaxed);
+        if state & TAKEN == 0 {
+            return None;
+        }
+        let asked = self.asked.read()?;
         Some(Waiting {
             seat,
             key: (state & UNKNOWN == 0).then(|| self.owner.load(Relaxed)),

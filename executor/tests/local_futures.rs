@@ -63,9 +63,17 @@ fn polled_elsewhere_it_panics_with_a_sentence_and_is_dropped_at_home() {
 
 #[test]
 fn in_another_runtime_of_its_own_thread_it_is_refused_too() {
-    let local = executor().block_on(async { task::local(async {}) });
+    let drops = Drops::default();
+    let home = executor();
+    let local = home.block_on(async {
+        let value = drops.value();
+        task::local(async move { drop(value) })
+    });
     let caught = catch_unwind(AssertUnwindSafe(|| executor().block_on(local)));
     assert!(caught.is_err());
+    assert_eq!(drops.count(), 0);
+    home.block_on(yield_now());
+    drops.assert_here(1);
 }
 
 #[test]

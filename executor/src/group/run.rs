@@ -264,3 +264,29 @@ impl<E> Shared<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Executor,
+        task::{TaskGroup, yield_now},
+    };
+    use std::{convert::Infallible, future::pending};
+
+    #[test]
+    fn the_list_of_children_forgets_those_that_have_ended() {
+        let executor = Executor::builder().build();
+        let run = TaskGroup::<Infallible>::run(async |group| {
+            let (stays, mut most) = (group.spawn(pending::<()>()), 0);
+            for _ in 0..1_000 {
+                group.spawn(async {});
+                yield_now().await;
+                most = most.max(group.shared.children.borrow().capacity());
+            }
+            assert!(group.shared.children.borrow().iter().any(|child| child.id == stays.id()));
+            stays.cancel();
+            Ok(most)
+        });
+        assert!(executor.block_on(run).unwrap() <= 16);
+    }
+}

@@ -190,7 +190,9 @@ fn map_cancelled_at_any_suspension_point_leaves_nothing_running() {
             })
             .await;
             drop(map);
+            let dropped = Instant::now();
             pool.join().await;
+            assert_eq!(dropped.elapsed(), Duration::ZERO, "they are cancelled, not waited for");
             assert_eq!(task::count(), 0);
             outcome
         });

@@ -121,14 +121,15 @@ fn completion_wins_over_every_limit_around_it() {
 fn a_limit_is_over_when_its_deadline_has_passed_also_if_its_timer_has_not_fired_yet() {
     in_virtual_time(async {
         let start = Instant::now();
-        for before in 1_021..=1_026 {
+        let rounds = if cfg!(miri) { 1_023..=1_023 } else { 1_021..=1_026 };
+        for before in rounds.clone() {
             let mut others: Vec<_> = (0..before).map(|_| sleep(SECOND)).collect();
             for other in &mut others {
                 assert!(poll_once(other).await.is_pending());
             }
             assert_eq!(timeout(SECOND, timeout(SECOND, pending::<()>())).await, Err(Elapsed), "{before}");
         }
-        assert_eq!(start.elapsed(), 6 * SECOND);
+        assert_eq!(start.elapsed(), rounds.count() as u32 * SECOND);
     });
 }
 

@@ -207,6 +207,20 @@ fn map_cancelled_at_any_suspension_point_leaves_nothing_running() {
 }
 
 #[test]
+fn whoever_waits_for_room_is_on_record_with_the_callers_line() {
+    executor().block_on(async {
+        let pool = TaskPool::new(1);
+        pool.spawn(pending::<()>()).await;
+        let mut waits = Box::pin(pool.spawn(async {}));
+        assert!(poll_once(&mut waits).await.is_pending());
+        let on_record = task::waits();
+        assert_eq!(on_record.len(), 1);
+        assert!(on_record[0].asked.file().ends_with("task_pool.rs"));
+        assert!(on_record[0].created.file().ends_with("task_pool.rs"));
+    });
+}
+
+#[test]
 #[should_panic = "use at least 1"]
 fn a_pool_of_nobody_is_refused() {
     TaskPool::new(0);

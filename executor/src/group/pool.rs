@@ -121,8 +121,10 @@ impl TaskPool {
         F: Future + 'static,
     {
         let spawned_at = Location::caller();
+        // Here, as reports name the line that waits.
+        let room = Rc::clone(&self.shared.room).acquire_owned(1);
         async move {
-            match Rc::clone(&self.shared.room).acquire_owned(1).await {
+            match room.await {
                 Ok(permit) => self.start(spawned_at, future, permit),
                 Err(_closed) => current::expect("TaskPool::spawn", |core| {
                     task::Builder::new().spawn_refused(core, spawned_at, future)

@@ -34,6 +34,7 @@
 //! ```
 //!
 //! The clock is paused, so these are virtual seconds, and the hour takes no time.
+//! On standard error the runtime names the two in the circle, and who stands behind them, in the moment in which it closes.
 
 use runtime::{
     join_all, spawn,

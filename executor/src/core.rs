@@ -6,6 +6,7 @@ mod shutdown;
 
 use crate::{
     blocking::Pool,
+    group::draining::Draining,
     inbox::{Call, Remote},
     inspect::{Counters, Hooks, OnDeadlock},
     observe::{self, Observed, OnReport, Rest},
@@ -73,6 +74,7 @@ pub(crate) struct Core {
     park: Rc<dyn Park>,
     observed: Observed,
     settlers: Settlers,
+    draining: Draining,
     arranger: Option<Arranger>,
     counters: Counters,
     hooks: Option<Box<Hooks>>,
@@ -137,6 +139,7 @@ impl Core {
             park: parts.park,
             observed: Observed::new(id, parts.on_report, parts.on_deadlock),
             settlers: Settlers::default(),
+            draining: Draining::default(),
             arranger: parts.arranger,
             counters: Counters::default(),
             hooks: parts.hooks.if_any(),
@@ -181,6 +184,11 @@ impl Core {
     #[inline]
     pub(crate) fn observed(&self) -> &Observed {
         &self.observed
+    }
+
+    /// The groups that wait for their last children.
+    pub(crate) fn draining(&self) -> &Draining {
+        &self.draining
     }
 
     /// Who waits until nobody else is ready.

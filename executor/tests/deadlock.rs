@@ -15,6 +15,7 @@ use runtime_executor::{
 use runtime_sync::{Event, Lock, RLock, RwLock, shared};
 use std::{
     cell::{Cell, RefCell},
+    convert::Infallible,
     future::{pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -157,6 +158,27 @@ fn two_circles_are_two() {
     let total = deadlocks.last().unwrap();
     assert!(total.is_total);
     assert_eq!(total.cycles.len(), 2);
+}
+
+#[test]
+fn who_waits_for_a_group_stands_behind_its_children() {
+    let (output, deadlocks) = outcome(OnDeadlock::Report, async || {
+        let (fork, knife) = (Rc::new(Lock::new(())), Rc::new(Lock::new(())));
+        let group = task::TaskGroup::<Infallible>::run(async |group| {
+            group.spawn(take_both(fork.clone(), knife.clone(), SECOND));
+            group.spawn(take_both(knife.clone(), fork.clone(), SECOND));
+            Ok(())
+        });
+        group.await.unwrap();
+    });
+    let text = output.unwrap_err();
+    assert!(
+        text.contains(
+            "main task has waited 1s\n        for the end of task 1\n        for the end of task 2"
+        ),
+        "{text}"
+    );
+    assert_eq!(deadlocks.last().unwrap().behind.len(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod cancel_scope;
 mod child;
+pub(crate) mod draining;
 mod error;
 pub(crate) mod limit;
 mod member;

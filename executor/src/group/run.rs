@@ -6,7 +6,7 @@
 //!   └──────body done──> (draining) ─────────┘        drop, at any time ──> Ended
 //! ```
 
-use super::{GroupError, TaskGroup};
+use super::{GroupError, TaskGroup, draining::Family};
 use crate::{
     RuntimeId,
     core::Core,
@@ -21,9 +21,10 @@ use pin_project_lite::pin_project;
 use std::{
     any::Any,
     cell::{Cell, RefCell},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    rc::Rc,
+    rc::{Rc, Weak},
     task::{Context, Poll},
 };
 
@@ -162,6 +163,15 @@ impl<E> Shared<E> {
     }
 }
 
+impl<E> Family for Shared<E> {
+    fn visit(&self, visit: &mut dyn FnMut(&Waiter, &[TaskKey])) {
+        if let Some(waiter) = self.waiting.take() {
+            visit(&waiter, &self.children.borrow());
+            self.waiting.set(Some(waiter));
+        }
+    }
+}
+
 /// Grows the list if more than half of its children live; else drops the keys of those that have ended. So it holds at
 /// most four times as many as there are children, and looking through it costs each child the same few steps.
 #[cold]
@@ -185,6 +195,7 @@ pin_project! {
         #[pin]
         body: Option<B>,
         value: Option<T>,
+        is_draining: bool,
         group: Rc<Shared<E>>,
     }
 
@@ -199,11 +210,11 @@ pin_project! {
 
 impl<B, T, E> Run<B, T, E> {
     pub(super) fn new(body: B, group: TaskGroup<E>) -> Self {
-        Self { body: Some(body), value: None, group: group.shared }
+        Self { body: Some(body), value: None, is_draining: false, group: group.shared }
     }
 }
 
-impl<B, T, E> Future for Run<B, T, E>
+impl<B, T, E: 'static> Future for Run<B, T, E>
 where
     B: Future<Output = Result<T, E>>,
 {
@@ -234,6 +245,10 @@ where
             }
             if group.len() == 0 {
                 return Poll::Ready(group.end(this.value.take()));
+            }
+            if !mem::replace(this.is_draining, true) {
+                let family: Weak<dyn Family> = Rc::<Shared<E>>::downgrade(this.group);
+                current::with(|core| core.draining().enter(family));
             }
         }
         group.wait(context);

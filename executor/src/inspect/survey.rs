@@ -23,6 +23,7 @@ impl Survey {
         let mut survey = Self { tasks: Vec::new(), waits: HashMap::new() };
         survey.ask_books();
         survey.ask_tasks(core);
+        survey.ask_groups(core);
         survey.ask_wheel(core);
         survey.ask_outside(core);
         survey.list(core);
@@ -55,6 +56,14 @@ impl Survey {
                 self.note(joiner.id(), WaitsFor::Task(task.id()));
             }
         }
+    }
+
+    fn ask_groups(&mut self, core: &Core) {
+        core.draining().visit(&mut |waiter, children| {
+            for child in children.iter().filter_map(|child| child.find(core)) {
+                self.note_waiter(core, waiter, WaitsFor::Task(child.id()));
+            }
+        });
     }
 
     fn ask_wheel(&mut self, core: &Core) {

@@ -82,6 +82,57 @@ fn a_daemon_goes_on_until_the_last_of_the_others_has_ended() {
         .expect(["0 main", "0 666", "0.5 666", "1 666", "1.5 666", "2 666", "2.5 666", "3 worker", "3 666"]);
 }
 
+/// Nobody joins the child, and the program does not end before it.
+#[test]
+fn main_speaks_first_and_the_program_waits_for_its_child() {
+    let said = Rc::new(Cell::new(None));
+    let seconds = threads_rule(async {
+        let transcript = Transcript::new();
+        let child = transcript.clone();
+        spawn(async move {
+            sleep(secs(2)).await;
+            child.say("child says hello");
+        })
+        .detach();
+        transcript.say("main task");
+        said.set(Some(transcript));
+    });
+    assert_eq!(seconds, 2.0);
+    said.take().unwrap().expect(["0 main task", "2 child says hello"]);
+}
+
+/// Threads of one process have one memory and one process number; tasks have the thread in common as well.
+#[runtime::test]
+async fn a_child_changes_what_its_parent_sees_in_the_same_process_and_thread() {
+    let number = Rc::new(Cell::new(100));
+    let (same, home) = (number.clone(), (std::process::id(), std::thread::current().id()));
+    spawn(async move {
+        assert_eq!((std::process::id(), std::thread::current().id()), home);
+        same.set(0);
+    })
+    .await
+    .unwrap();
+    assert_eq!(number.get(), 0);
+}
+
+/// `current_thread`, `get_ident`, `enumerate`, `active_count`.
+#[runtime::test(start_paused = true)]
+async fn who_am_i_who_is_there_and_how_many_are_we() {
+    let transcript = Transcript::new();
+    let said = transcript.clone();
+    let child = task::Builder::new().name("Thread-1").spawn(async move {
+        sleep(secs(3)).await;
+        said.say(task::current().name().unwrap_or("nobody").to_owned());
+    });
+    transcript.say(task::current().id().to_string());
+    transcript.say(format!("{} beside me", task::count()));
+    let [listed] = &task::list()[..] else { panic!("there is one") };
+    assert_eq!((listed.task.id(), listed.task.name()), (child.id(), Some("Thread-1")));
+    child.await.unwrap();
+    assert_eq!((task::count(), task::list().len()), (0, 0));
+    transcript.expect(["0 main task", "0 1 beside me", "3 Thread-1"]);
+}
+
 #[runtime::test(start_paused = true)]
 async fn main_speaks_first_and_a_child_sees_that_it_is_another() {
     let transcript = Transcript::new();

@@ -63,7 +63,7 @@ const WAITS_PER_REST: u32 = 8;
 /// Strides of polls between two audits, if nobody ever rests: about a thousand polls.
 const MIN_STRIDES: u32 = 64;
 /// Strides for each wait that is looked at.
-const STRIDES_PER_WAIT: u32 = 1;
+const STRIDES_PER_WAIT: u32 = 4;
 
 impl Pace {
     /// Nobody is ready. Whether it is time.

@@ -122,7 +122,7 @@ impl WaitList {
         woken: Option<Woken>,
         asker: Asker,
         note: usize,
-        wait: &Wait,
+        wait: Wait,
         is_local: bool,
     ) -> Place {
         debug_assert!(woken.is_some(), "a place in the queue has somebody to wake");
@@ -134,6 +134,7 @@ impl WaitList {
         let entry = self.entry(Place(index));
         let vacant = mem::replace(entry, Entry { woken, note, before, after: NONE });
         self.vacant = vacant.after;
+        mem::forget(vacant.woken); // nobody, which the compiler does not know
         match self.entries.get_mut(self.last as usize) {
             Some(last) => last.after = index,
             None => self.first = index,
@@ -141,16 +142,17 @@ impl WaitList {
         self.last = index;
         self.queued += 1;
         if let Some(board) = &self.board
-            && !board.enter(index, asker, wait, self.queued == 1)
+            && !board.enter(index, asker, &wait, self.queued == 1)
         {
             enlist(board, asker);
         }
         Place(index)
     }
 
-    /// Makes one more place.
+    /// Makes one more place. It takes the wait by value, as otherwise all of it would be in memory at each arrival.
     #[cold]
-    fn grow(&mut self, asker: Asker, wait: &Wait, is_local: bool) {
+    #[inline(never)]
+    fn grow(&mut self, asker: Asker, wait: Wait, is_local: bool) {
         let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE);
         let index = index.expect("fewer than 2^32 - 1 futures wait for one thing");
         self.entries.push(Entry { woken: None, note: 0, before: NONE, after: NONE });
@@ -160,7 +162,7 @@ impl WaitList {
             let seats = FIRST_PLACES.max(self.entries.len().next_power_of_two());
             let board = Arc::new(match &self.board {
                 Some(board) => board.grown(seats),
-                None => Board::new(wait, is_local, seats),
+                None => Board::new(&wait, is_local, seats),
             });
             enlist(&board, asker);
             self.board = Some(board);

@@ -73,7 +73,7 @@ impl Turn {
             Attempt::Done(result) => Poll::Ready(result),
             Attempt::Wait(note) => {
                 let list = state.list(which);
-                self.0 = Some(list.arrive(woken.take(), asker, note, &wait, G::IS_LOCAL));
+                self.0 = Some(list.arrive(woken.take(), asker, note, wait, G::IS_LOCAL));
                 Poll::Pending
             }
         });

@@ -153,6 +153,14 @@ impl Wakes {
     /// Wakes them, in the order of the grants.
     #[inline]
     pub(crate) fn wake(self) {
+        // Looked at first, as mostly there is nobody, and nothing to be moved.
+        if self.first.is_some() {
+            self.wake_some();
+        }
+    }
+
+    #[inline]
+    fn wake_some(self) {
         match self {
             Self { first: None, .. } => {}
             Self { first: Some(first), others: None } => first.wake(),

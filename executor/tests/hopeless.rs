@@ -387,3 +387,30 @@ fn hundreds_of_turns_with_a_suspect_around_change_nothing() {
         join!(holds, async { drop(lock.acquire().await) });
     });
 }
+
+/// It could not be told, as its future is not polled any more; and that does not keep the loop from sleeping.
+#[test]
+fn a_hopeless_wait_that_nobody_looks_at_is_not_asked_again_and_again() {
+    let executor = Executor::builder().clock(Clock::paused()).build();
+    executor.block_on(async {
+        let polls = Rc::new(Cell::new(0));
+        let count = polls.clone();
+        let stuck = spawn(async move {
+            let lock = Lock::new(());
+            let _first = lock.acquire().await;
+            let mut again = Some(Box::pin(lock.acquire()));
+            poll_fn(|cx| {
+                count.set(count.get() + 1);
+                if count.get() == 1 {
+                    assert!(again.as_mut().unwrap().as_mut().poll(cx).is_pending());
+                }
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        sleep(SECOND).await;
+        sleep(SECOND).await;
+        assert!(polls.get() <= 2, "{}", polls.get());
+        drop(stuck.cancel_and_wait().await);
+    });
+}

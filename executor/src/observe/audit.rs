@@ -43,7 +43,6 @@ use runtime_sync::{Board, Holder, Kind, Wait, Waiting};
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
-    ptr,
     sync::Arc,
 };
 
@@ -280,20 +279,21 @@ fn find_stuck(core: &Core, books: &mut Books) -> Stuck {
 
 /// Queues the reports of those who wait for themselves, or notes that they are hopeless and gives them.
 fn tell_who_waits_for_itself(core: &Core, books: &mut Books, stuck: &BTreeMap<Key, Links>) -> Vec<Key> {
-    books.hopeless.clear();
+    // Those that were told of another way, or gave up.
+    books.hopeless.retain(|(board, seat)| is_told(board, *seat));
     let mut wake = Vec::new();
     for (key, links) in stuck {
         for Link { board, waiting, holder, holder_key } in &links.locks {
             if holder_key != key || waiting.is_told {
                 continue;
             }
+            board.mark_told(waiting.seat);
             let stays =
                 waiting.kind == Kind::Lock && !holder.owner.may_have_passed_it_on() && !key.is_child();
             if stays && waiting.is_known {
-                books.hopeless.push((Arc::as_ptr(board), waiting.seat));
+                books.hopeless.push((board.clone(), waiting.seat));
                 wake.push(*key);
             } else {
-                board.mark_told(waiting.seat);
                 books.reports.push(Report::SelfWait {
                     task: waits::info(core, super::task_id(core, *key)),
                     kind: waiting.kind,
@@ -315,16 +315,21 @@ pub(super) fn confirm(
     seat: u32,
     describe: &mut dyn FnMut() -> Wait,
 ) -> Option<Wait> {
-    let hopeless = (Arc::as_ptr(board), seat);
     let found = core.observed().with(|books| {
-        let index = books.hopeless.iter().position(|found| ptr::eq(found.0, hopeless.0) && found.1 == seat);
+        let index = books.hopeless.iter().position(|found| Arc::ptr_eq(&found.0, board) && found.1 == seat);
         index.map(|index| books.hopeless.swap_remove(index))
     });
-    found?;
+    // Not if it is another wait by now, in the same seat.
+    found.filter(|(board, seat)| is_told(board, *seat))?;
     let wait = describe();
     let holder = waker::key_of_owner(wait.holder?.owner)?;
     let waits = board.waiting().find(|waiting| waiting.seat == seat)?;
     (waits.key.map(Key::from_word) == Some(holder)).then_some(wait)
+}
+
+/// Whether the wait in that seat is one that [`Board::mark_told`] was called for.
+fn is_told(board: &Board, seat: u32) -> bool {
+    board.waiting().any(|waiting| waiting.seat == seat && waiting.is_told && !waiting.is_granted)
 }
 
 /// A task has ended, and its future and all in it is gone: asks what it has left behind.

@@ -102,7 +102,7 @@ pub(super) struct Books {
     pub(super) alone: Slab<Alone>,
     pub(super) boards: Boards,
     /// Waits that have been proved hopeless, until their tasks are told in their next poll.
-    pub(super) hopeless: Vec<(*const Board, u32)>,
+    pub(super) hopeless: Vec<(Arc<Board>, u32)>,
     /// By who holds it, and the address of its creation site.
     held: HashMap<(Key, usize), Held>,
     /// Size of `held` at which those are thrown out who are gone without an end: children.

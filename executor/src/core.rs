@@ -34,6 +34,7 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    sync::atomic::{Ordering, compiler_fence},
     time::Duration,
 };
 
@@ -291,7 +292,10 @@ impl Core {
 
     #[inline]
     pub(crate) fn set_running(&self, task: Option<TaskRef>) -> Option<TaskRef> {
-        self.running.replace(task)
+        let before = self.running.replace(task);
+        // A signal handler on this thread may look (`Glance`): it must not find a task whose memory is given up already.
+        compiler_fence(Ordering::SeqCst);
+        before
     }
 
     /// The task that runs now, which may be the root; `None` between polls.

@@ -3,13 +3,13 @@
 
 mod common;
 
-use common::{Drops, Log, bomb, executor, poll_once, scaled};
+use common::{Drops, Log, bomb, executor, own_waker, poll_once, scaled};
 use runtime_executor::{
     Executor, join, spawn,
     task::{self, CancelScope, Scope, scope, yield_now},
     time::{Clock, Instant, sleep},
 };
-use runtime_sync::Event;
+use runtime_sync::{Event, Lock};
 use std::{
     cell::{Cell, RefCell},
     future::{Future, pending, poll_fn},
@@ -18,7 +18,7 @@ use std::{
     ptr,
     rc::Rc,
     sync::atomic::{AtomicPtr, Ordering},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -454,5 +454,78 @@ fn the_children_of_a_scope_are_part_of_the_task_that_awaits_it() {
         })
         .await;
         assert_eq!(task::count(), 0);
+    });
+}
+
+// What a review found.
+
+/// The scope is polled with the waker of its own child: who is above whom has no end.
+#[test]
+fn a_scope_above_itself_does_not_stop_the_loop() {
+    paused().block_on(async {
+        let (lock, waker) = (Rc::new(Lock::new(())), Rc::new(RefCell::new(None)));
+        let (same, gives) = (lock.clone(), waker.clone());
+        let mut inside = Box::pin(scope(async move |s| {
+            s.spawn(async move {
+                *gives.borrow_mut() = Some(own_waker().await);
+                let _guard = same.acquire().await;
+                pending::<()>().await;
+            });
+            pending::<()>().await;
+        }));
+        let guard = lock.acquire().await;
+        assert!(poll_once(&mut inside).await.is_pending());
+        let own = waker.take().expect("the child was polled");
+        assert!(inside.as_mut().poll(&mut Context::from_waker(&own)).is_pending());
+        drop(own);
+        drop(guard);
+        sleep(SECOND).await;
+    });
+}
+
+#[test]
+fn who_awaits_a_handle_outside_is_woken_when_the_child_panics_in_its_drop() {
+    paused().block_on(async {
+        let handle = Rc::new(RefCell::new(None));
+        let given = handle.clone();
+        let outside = spawn(async move {
+            yield_now().await;
+            let handle: task::ScopedHandle<u8> = given.take().expect("the child was spawned");
+            assert_eq!(handle.await, 7);
+        });
+        let inside = spawn(async move {
+            scope(async |s| {
+                // It is dropped with the future, once that is done.
+                let (late, mut sleep) = (bomb("late"), Box::pin(sleep(SECOND)));
+                let child = poll_fn(move |context| {
+                    let _ = &late;
+                    sleep.as_mut().poll(context).map(|()| 7)
+                });
+                *handle.borrow_mut() = Some(s.spawn(child));
+                pending::<()>().await;
+            })
+            .await;
+        });
+        assert!(inside.await.unwrap_err().is_panic());
+        outside.await.unwrap();
+    });
+}
+
+#[test]
+fn a_body_that_panics_before_it_is_a_future_closes_the_scope() {
+    executor().block_on(async {
+        let escaped = RefCell::new(None::<Scope<'static>>);
+        let run = scope(|s: Scope<'static>| -> std::future::Ready<()> {
+            *escaped.borrow_mut() = Some(s);
+            panic!("no future")
+        });
+        let mut run = Box::pin(run);
+        let polled =
+            poll_fn(|context| Poll::Ready(catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(context)))));
+        assert!(polled.await.is_err());
+        let (value, shared) = (Rc::new(()), escaped.take().expect("it has escaped"));
+        let kept = value.clone();
+        drop(shared.spawn(async move { drop(kept) }));
+        assert_eq!(Rc::strong_count(&value), 1, "it takes no more children");
     });
 }

@@ -1,4 +1,5 @@
 //! A connection in memory without a network: it behaves as a socket pair does.
+#![cfg(feature = "macros")]
 
 use runtime::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},

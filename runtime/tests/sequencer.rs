@@ -1,4 +1,5 @@
 //! The sequencer: steps in order, and sentences for those who hold it wrong.
+#![cfg(feature = "macros")]
 
 use runtime::{
     spawn,

@@ -1,4 +1,5 @@
 //! The simulator: what a seed decides, what is found, and that it can be seen again.
+#![cfg(feature = "macros")]
 
 use runtime::{
     OnExit, join_all, random_u64, spawn, spawn_blocking,

@@ -1,5 +1,6 @@
 //! The simulated network: what the seed may do to a connection, what it may not, and that programs cannot tell it from
 //! the kernel's.
+#![cfg(feature = "macros")]
 
 use runtime::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},

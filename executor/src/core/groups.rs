@@ -96,7 +96,7 @@ impl Core {
     /// somebody else's executor stands in between.
     pub(crate) fn task_above(&self, mut key: Key) -> Option<TaskRef> {
         let groups = self.groups.borrow();
-        loop {
+        for _ in 0..=groups.len() {
             match self.slots.find(key)? {
                 Occupant::Task(task) => return Some(task),
                 Occupant::Child { group, .. } => key = groups.get(group as usize)?.above?,
@@ -106,6 +106,7 @@ impl Core {
                 return None;
             }
         }
+        None
     }
 
     /// Whether a child has woken since [`take_woken`](Core::take_woken).

@@ -289,18 +289,15 @@ impl Drop for Child<'_> {
     #[inline]
     fn drop(&mut self) {
         let block = self.block;
+        // First, as the drops may panic; the claim is what keeps the block until then.
+        let _released = Released(block);
         if block.has(FUTURE) {
             block.clear(FUTURE);
-            // First, as the drop may panic; the claim is what keeps the block until then.
-            let _released = Released(block);
             // SAFETY: FUTURE was set, and clearing it gave the future up.
             unsafe { (block.header().vtable.drop_future)(block) };
-        } else {
-            if !block.has(HANDLE) {
-                // Only after a panic in the drop of the future.
-                block.drop_output();
-            }
-            block.release(OWNED);
+        } else if !block.has(HANDLE) {
+            // Only after a panic in the drop of the future.
+            block.drop_output();
         }
     }
 }

@@ -88,8 +88,11 @@ where
         is_polled: Cell::new(false),
         unpolled: RefCell::default(),
     });
-    let body = body(Scope { shared: Rc::clone(&shared) });
-    Run { body: Some(body), value: None, children: Children::new(shared) }.await
+    let scope = Scope { shared: Rc::clone(&shared) };
+    // Before the body: should it panic, this closes the scope.
+    let children = Children::new(shared);
+    let body = body(scope);
+    Run { body: Some(body), value: None, children }.await
 }
 
 /// Where a [`scope`] takes its children. A clone means the same scope.

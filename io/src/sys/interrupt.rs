@@ -1,7 +1,8 @@
 //! Has a thread look at itself, by a signal: what it executes, and which task.
 //!
 //! SIGURG, as Go does it: programs hardly ever use it, it is ignored where nobody handles it, and debuggers let it pass.
-//! A handler that was there before gets every SIGURG that is not ours. System calls go on (`SA_RESTART`), but for those
+//! A handler that was there before gets every SIGURG that is not ours, and one of ours that comes so late that its question
+//! was taken back. System calls go on (`SA_RESTART`), but for those
 //! that never do (signal(7)): `epoll_wait`, `nanosleep`, which well-written code repeats.
 //!
 //! ```text
@@ -70,14 +71,18 @@ static EXCHANGE: Exchange = Exchange {
 /// Held by who asks.
 static ASKING: Mutex<()> = Mutex::new(());
 
+/// Whether our handler is.
+static INSTALLED: Mutex<bool> = Mutex::new(false);
+
 /// What was installed for SIGURG before us.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
 /// This thread. Installs the handler, once in a process.
 pub(crate) fn this_thread() -> io::Result<Target> {
-    let _asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
-    if BEFORE.get().is_none() {
+    let mut is_installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*is_installed {
         install()?;
+        *is_installed = true;
     }
     Ok(Target(own_number()))
 }
@@ -100,9 +105,9 @@ fn install() -> io::Result<()> {
     let _ = BEFORE.set(before);
     let mut ours = before;
     ours.sa_sigaction = probe_signal_handler as extern "C" fn(_, _, _) as usize;
-    ours.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-    // SAFETY: S4; a plain set of bits.
-    unsafe { libc::sigemptyset(&raw mut ours.sa_mask) };
+    // A former handler that we pass signals on to runs as it wanted to: on the same stack, with the same signals blocked.
+    ours.sa_flags =
+        libc::SA_SIGINFO | libc::SA_RESTART | before.sa_flags & (libc::SA_ONSTACK | libc::SA_NODEFER);
     // SAFETY: S4.
     if unsafe { libc::sigaction(libc::SIGURG, &raw const ours, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
@@ -145,10 +150,15 @@ extern "C" fn probe_signal_handler(
     let for_us = EXCHANGE.target.load(Ordering::Relaxed) == own_number()
         && EXCHANGE.state.compare_exchange(ASKED, ANSWERING, Ordering::Acquire, Ordering::Relaxed).is_ok();
     if for_us {
+        let errno = super::errno::errno();
+        // SAFETY: S6; it is this thread's.
+        let before = unsafe { errno.read() };
         // SAFETY: S3; the answer is ours until we say that it is there.
         let answer = unsafe { &mut *EXCHANGE.answer.get() };
         answer.glance = Glance::take();
         answer.depth = walk(&mut answer.stack);
+        // SAFETY: as above.
+        unsafe { errno.write(before) };
         EXCHANGE.state.store(ANSWERED, Ordering::Release);
     } else {
         pass_on(signal, info, context);

@@ -8,10 +8,11 @@
 //!   ANSWERED; the state changes hands by compare-and-swap, acquire and release.
 //! - **S4** What `sigaction` is given lives for the call, and its handler as long as the program.
 //! - **S5** `tgkill` takes plain numbers. If that thread has ended it fails, or, should the number have been given anew,
-//!   interrupts another one, whose handler finds that it is not meant.
+//!   interrupts the thread that has it now, which then looks at itself.
 //! - **S6** A signal handler takes no lock, allocates nothing, frees nothing, and leaves `errno` as it was.
 
 pub(crate) mod descriptor;
+pub(crate) mod errno;
 pub(crate) mod fork;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod interrupt;

@@ -41,31 +41,29 @@ pub(crate) fn catch() -> io::Result<Option<UnixStream>> {
     Ok(Some(reader))
 }
 
-/// Runs in the middle of anything (S6): the call may fail only when as many bytes are under way as the socket takes, and
-/// who is interrupted must not notice.
+#[cfg(not(any(target_vendor = "apple")))]
+const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: libc::c_int = 0;
+
+/// Runs in the middle of anything (S6), and who is interrupted must not notice. The call fails when as many bytes are
+/// under way as the socket takes, which does not matter, or when nobody reads them.
 extern "C" fn on_quit(_signal: libc::c_int) {
     let writer = WRITER.load(Ordering::Relaxed);
-    let errno = errno();
+    let errno = super::errno::errno();
     // SAFETY: S6; it is this thread's.
     let before = unsafe { errno.read() };
-    // SAFETY: S1, as the descriptor is never closed; one byte of a static.
-    unsafe { libc::write(writer, c"q".as_ptr().cast(), 1) };
+    // SAFETY: S1, as the descriptor is never closed; one byte of a static. Without a SIGPIPE, which the program may not
+    // expect (where there is no such flag, the socket has been told so).
+    let sent = unsafe { libc::send(writer, c"q".as_ptr().cast(), 1, NO_SIGNAL) };
+    // SAFETY: as above.
+    if sent < 0 && unsafe { errno.read() } == libc::EPIPE {
+        // Nobody reads any more: the signal is again what it was.
+        // SAFETY: S4, S6; both calls are async-signal-safe.
+        unsafe { libc::signal(libc::SIGQUIT, libc::SIG_DFL) };
+        // SAFETY: as above. It arrives when this handler returns.
+        unsafe { libc::raise(libc::SIGQUIT) };
+    }
     // SAFETY: as above.
     unsafe { errno.write(before) };
-}
-
-/// Where this thread's `errno` is.
-fn errno() -> *mut libc::c_int {
-    #[cfg(any(target_os = "linux", target_os = "emscripten"))]
-    // SAFETY: it only tells.
-    return unsafe { libc::__errno_location() };
-    #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly"))]
-    // SAFETY: it only tells.
-    return unsafe { libc::__error() };
-    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-    // SAFETY: it only tells.
-    return unsafe { libc::__errno() };
-    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
-    // SAFETY: it only tells.
-    return unsafe { libc::___errno() };
 }

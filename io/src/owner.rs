@@ -33,6 +33,7 @@ pub fn user_of(socket: &UnixStream) -> io::Result<u32> {
 
 /// A socket on which a byte arrives for every SIGQUIT (^\ at the terminal) from now on, which then no longer ends the
 /// process. `None` if the signal has a handler already, or is ignored: that is left as it is.
+/// Once the socket is dropped, the next SIGQUIT ends the process as ever.
 ///
 /// # Errors
 /// If the system has no descriptors left.

@@ -51,6 +51,11 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
     }
 
     pub(crate) fn try_put(&self, item: S::Item) -> Result<(), (Refusal, S::Item)> {
+        let mut item = Some(item);
+        if self.state.with(|state| state.push_quietly(&mut item)).is_ok() {
+            return Ok(());
+        }
+        let item = item.take().expect("it was not put");
         self.update(|state, wakes| match state.check_put() {
             Ok(()) => {
                 state.push(item, wakes);
@@ -177,7 +182,7 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
     }
 
     pub(crate) fn try_get(&self) -> Result<S::Item, NoItem> {
-        self.update(State::pop)
+        self.state.with(State::pop_quietly).or_else(|_| self.update(State::pop))
     }
 
     /// Polls for an item; `None`: there will be no more.

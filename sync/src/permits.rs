@@ -181,7 +181,7 @@ impl<F: Flavour> Permits<F> {
     fn give_to_queue(&self, permits: usize) {
         let mut wakes = Wakes::default();
         self.queue.with(|queue| self.hand_out(queue, permits, &mut wakes));
-        wakes.wake();
+        wakes.wake_those();
     }
 
     /// Under the queue's lock: grants as many from the head on as can be served with what is free and `returned`.

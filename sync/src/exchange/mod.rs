@@ -46,7 +46,7 @@ impl<S: Store, F: Flavour> Exchange<S, F> {
     pub(crate) fn update<R>(&self, f: impl FnOnce(&mut State<S>, &mut Wakes) -> R) -> R {
         let mut wakes = Wakes::default();
         let result = self.state.with(|state| f(state, &mut wakes));
-        wakes.wake();
+        wakes.wake_those();
         result
     }
 

@@ -78,7 +78,7 @@ impl Turn {
             }
         });
         drop(woken); // it did not have to wait after all
-        wakes.wake();
+        wakes.wake_those();
         polled
     }
 
@@ -107,7 +107,7 @@ impl Turn {
         match found {
             Ok(result) => {
                 self.0 = None;
-                wakes.wake();
+                wakes.wake_those();
                 Poll::Ready(result)
             }
             Err(accept) => self.look_again(guarded, which, cx, describe, accept),
@@ -155,7 +155,7 @@ impl Turn {
                 Next::PrepareWaker => asker = Some(Woken::of_asker(cx.waker())),
                 Next::Finish(result) => {
                     self.0 = None;
-                    wakes.wake();
+                    wakes.wake_those();
                     return Poll::Ready(result);
                 }
                 Next::StayQueued(board) => {

@@ -152,19 +152,18 @@ impl Wakes {
 
     /// Wakes them, in the order of the grants.
     #[inline]
-    pub(crate) fn wake(self) {
-        // Looked at first, as mostly there is nobody, and nothing to be moved.
-        if self.first.is_some() {
-            self.wake_some();
-        }
+    pub(crate) fn wake(mut self) {
+        self.wake_those();
     }
 
+    /// The same in place, for hot paths: mostly there is nobody, and nothing should be moved.
     #[inline]
-    fn wake_some(self) {
-        match self {
-            Self { first: None, .. } => {}
-            Self { first: Some(first), others: None } => first.wake(),
-            Self { first: Some(first), others: Some(others) } => Self::wake_several(first, *others),
+    pub(crate) fn wake_those(&mut self) {
+        if let Some(first) = self.first.take() {
+            match self.others.take() {
+                None => first.wake(),
+                Some(others) => Self::wake_several(first, *others),
+            }
         }
     }
 

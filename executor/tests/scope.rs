@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Drops, Log, bomb, executor, own_waker, poll_once, scaled};
+use common::{Drops, Log, bomb, cancelled_after, executor, own_waker, paused, poll_once, scaled};
 use runtime_executor::{
-    Executor, join, spawn,
+    join, spawn,
     task::{self, CancelScope, Scope, scope, yield_now},
-    time::{Clock, Instant, sleep},
+    time::{Instant, sleep},
 };
 use runtime_sync::{Event, Lock};
 use std::{
@@ -23,28 +23,6 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn paused() -> Executor {
-    Executor::builder().clock(Clock::paused()).build()
-}
-
-/// Polls `future` `polls` times, then drops it: `None`, unless it was done.
-async fn cancelled_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        let polled = future.as_mut().poll(context).map(Some);
-        if left == 0 && polled.is_pending() {
-            context.waker().wake_by_ref();
-        }
-        polled
-    })
-    .await
-}
 
 #[test]
 fn children_borrow_from_the_caller_and_run_side_by_side() {

@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Log, bomb, executor, pause, scaled};
+use common::{Log, bomb, cancelled_after, executor, pause, paused, scaled};
 use runtime_executor::{
-    Executor, JoinHandle, spawn,
+    JoinHandle, spawn,
     task::{self, GroupError, StartError, TaskGroup, yield_now},
-    time::{Clock, Instant, sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -21,28 +21,6 @@ use std::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn paused() -> Executor {
-    Executor::builder().clock(Clock::paused()).build()
-}
-
-/// Polls `future` `polls` times, then drops it: `None`, unless it was done.
-async fn cancelled_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        let polled = future.as_mut().poll(context).map(Some);
-        if left == 0 && polled.is_pending() {
-            context.waker().wake_by_ref();
-        }
-        polled
-    })
-    .await
-}
 
 fn message(payload: &(dyn std::any::Any + Send)) -> &str {
     payload

@@ -28,7 +28,7 @@ const PLACE_BITS: u32 = 24;
 const MAX_ALONE: usize = 1 << PLACE_BITS;
 const SERIAL_MASK: u64 = (1 << (RUNTIME_SHIFT - PLACE_BITS)) - 1;
 
-/// Ended tasks that are remembered by name: a program that leaves more locks behind at a time is beyond reading reports.
+/// Ended tasks that are remembered by name, so that a report which comes a little later can say it.
 const MAX_ENDED: usize = 64;
 
 /// A wait where only one can wait. Its number is runtime, serial number and place, so that one that comes late finds

@@ -55,8 +55,7 @@ pub enum Report {
     /// nobody drops it. Reported once per holder.
     #[non_exhaustive]
     HolderEnded {
-        /// Who acquired it, if it is known still: that is so if somebody waited already when it ended, for the last 64
-        /// such tasks.
+        /// Who acquired it, if it is known still: the last 64 tasks that ended after somebody had waited in this runtime are.
         holder: Option<TaskInfo>,
         /// The lock's kind.
         kind: Kind,

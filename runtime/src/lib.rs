@@ -48,6 +48,7 @@
 //! | what hangs, and why | [`inspect::Deadlock`], [`task::waits`], [`Report`], [`Builder::on_report`] |
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
 
+pub mod cluster;
 mod inspector;
 mod runtime;
 #[cfg(feature = "macros")]

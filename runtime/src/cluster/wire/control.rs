@@ -11,6 +11,7 @@
 
 use super::{
     codec::{Bytes, Malformed, Wire, messages},
+    frame::Message,
     handshake::BuildId,
 };
 use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
@@ -141,9 +142,14 @@ messages! {
     }
 }
 
-impl ToWorker {
-    /// How many descriptors accompany it.
-    pub(crate) fn descriptors(&self) -> usize {
+impl Message for ToSupervisor {
+    fn descriptors(&self) -> usize {
+        0
+    }
+}
+
+impl Message for ToWorker {
+    fn descriptors(&self) -> usize {
         usize::from(matches!(self, Self::Bound { result: Ok(_), .. } | Self::Adopt { .. }))
     }
 }

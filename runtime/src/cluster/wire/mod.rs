@@ -8,7 +8,10 @@
 
 pub(crate) mod codec;
 pub(crate) mod control;
+pub(crate) mod frame;
 pub(crate) mod handshake;
+pub(crate) mod outbox;
+pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,9 @@
 //! Stories of bytes that are messages, and of bytes that are none.
 
-use super::{
+use super::super::{
     codec::{Malformed, Wire, decode, encode},
     control::{Failure, Place, ToSupervisor, ToWorker},
+    frame::Message as _,
     handshake::{self, BuildId, Refusal, check, hello},
 };
 use proptest::{collection::vec, option, prelude::*};

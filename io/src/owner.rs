@@ -1,7 +1,10 @@
 //! What an inspector needs of the system: who asks, and the signal by which a person at the terminal does.
 
 use crate::sys::{quit, user};
-use std::{io, os::unix::net::UnixStream};
+use std::{
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
+};
 
 /// The effective user of this process.
 ///
@@ -28,7 +31,7 @@ pub fn own_user() -> u32 {
 /// # std::io::Result::Ok(())
 /// ```
 pub fn user_of(socket: &UnixStream) -> io::Result<u32> {
-    user::of_peer(socket)
+    Ok(user::of_peer(socket.as_fd())?.user)
 }
 
 /// A socket on which a byte arrives for every SIGQUIT (^\ at the terminal) from now on, which then no longer ends the

@@ -4,14 +4,13 @@
 //! reply. So: say that we are done, read what still comes and forget it, close when the peer has closed too
 //! (RFC 9112 §9.6; nginx calls it lingering close).
 
-use super::tcp_stream::TcpStream;
+use super::{
+    connection::{Connection, Transport},
+    tcp_stream::TcpStream,
+};
 use crate::registration::Step;
 use runtime_executor::time::timeout;
-use std::{
-    io::{self, Read},
-    net::Shutdown,
-    time::Duration,
-};
+use std::{io, net::Shutdown, time::Duration};
 
 /// How long [`TcpStream::graceful_close`] waits for the peer's end: nginx's `lingering_time`, ample for a slow
 /// client to read its reply, and a bound on how long one that never closes can hold a descriptor.
@@ -65,6 +64,13 @@ impl TcpStream {
     /// # Cancel safety
     /// Dropped while it waits, it closes the connection at once.
     pub async fn graceful_close_within(self, limit: Duration) -> io::Result<()> {
+        self.into_connection().graceful_close(limit).await
+    }
+}
+
+impl<S: Transport> Connection<S> {
+    /// See [`TcpStream::graceful_close_within`].
+    pub(super) async fn graceful_close(self, limit: Duration) -> io::Result<()> {
         timeout(limit, self.drain_to_end()).await.unwrap_or_else(|_| {
             let sentence = format!("the peer did not end its side within {limit:?}");
             Err(io::Error::new(io::ErrorKind::TimedOut, sentence))
@@ -79,8 +85,8 @@ impl TcpStream {
             other => other?,
         }
         let mut drained: usize = 0;
-        let forget = move |mut stream: &std::net::TcpStream| {
-            let n = stream.read(&mut [0; SINK])?;
+        let forget = move |socket: &S| {
+            let n = socket.read(&mut [0; SINK])?;
             drained = drained.saturating_add(n);
             match n {
                 0 => Ok(Step::Done(())),

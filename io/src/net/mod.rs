@@ -7,20 +7,28 @@
 
 mod addr;
 mod connect;
+mod connection;
+mod forward;
 mod linger;
 mod lookup;
+mod passing;
 mod split;
 mod tcp_listener;
 mod tcp_options;
 mod tcp_socket;
 mod tcp_stream;
 mod traits;
+mod unix_path;
+mod unix_stream;
 
 pub use addr::ToSocketAddrs;
+pub use connection::ByteStream;
 pub use linger::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME};
 pub use lookup::{Addresses, lookup_host};
+pub use passing::DescriptorsLost;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_socket::TcpSocket;
 pub use tcp_stream::TcpStream;
+pub use unix_stream::{Credentials, UnixStream};

@@ -1,225 +1,70 @@
 //! The two halves of a connection, for two futures or two tasks.
 
-use super::tcp_stream::TcpStream;
+use super::{
+    connection::{ByteStream, Transport, sealed::Connected},
+    forward::forward,
+    tcp_stream::TcpStream,
+};
 use std::{
     error::Error,
     fmt,
     io::{self, IoSlice, IoSliceMut},
-    net::{Shutdown, SocketAddr},
+    net::Shutdown,
     sync::Arc,
 };
 
 /// The reading half of a borrowed [`TcpStream`]; see [`split`](TcpStream::split).
 #[derive(Debug)]
-pub struct ReadHalf<'a>(pub(super) &'a TcpStream);
+pub struct ReadHalf<'a, S: ByteStream = TcpStream>(pub(super) &'a S);
 
 /// The writing half of a borrowed [`TcpStream`]; see [`split`](TcpStream::split).
 #[derive(Debug)]
-pub struct WriteHalf<'a>(pub(super) &'a TcpStream);
+pub struct WriteHalf<'a, S: ByteStream = TcpStream>(pub(super) &'a S);
 
 /// The reading half of a [`TcpStream`]; see [`into_split`](TcpStream::into_split).
 #[derive(Debug)]
-pub struct OwnedReadHalf {
-    pub(super) stream: Arc<TcpStream>,
+pub struct OwnedReadHalf<S: ByteStream = TcpStream> {
+    pub(super) stream: Arc<S>,
 }
 
 /// The writing half of a [`TcpStream`]; see [`into_split`](TcpStream::into_split). Dropping it ends our side of the
 /// connection, so the peer reads an end; [`forget`](Self::forget) does not.
 #[derive(Debug)]
-pub struct OwnedWriteHalf {
-    pub(super) stream: Arc<TcpStream>,
+pub struct OwnedWriteHalf<S: ByteStream = TcpStream> {
+    pub(super) stream: Arc<S>,
     shutdown_on_drop: bool,
 }
 
-/// Forwards the methods of a half.
-macro_rules! forward {
-    (reading, $half:ty, |$self:ident| $stream:expr) => {
-        impl $half {
-            /// See [`TcpStream::read`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// Dropped before it is ready, it has read nothing.
-            #[inline]
-            pub fn read<'b>(
-                &'b $self,
-                buf: &'b mut [u8],
-            ) -> impl Future<Output = io::Result<usize>> + 'b {
-                $stream.read(buf)
-            }
+forward!(reading, [S: ByteStream] ReadHalf<'_, S>, |self| self.0.connection());
+forward!(writing, [S: ByteStream] WriteHalf<'_, S>, |self| self.0.connection());
+forward!(reading, [S: ByteStream] OwnedReadHalf<S>, |self| self.stream.connection());
+forward!(writing, [S: ByteStream] OwnedWriteHalf<S>, |self| self.stream.connection());
+forward!(addresses, [S: ByteStream] ReadHalf<'_, S>, Address<S>, |self| self.0.connection());
+forward!(addresses, [S: ByteStream] WriteHalf<'_, S>, Address<S>, |self| self.0.connection());
+forward!(addresses, [S: ByteStream] OwnedReadHalf<S>, Address<S>, |self| self.stream.connection());
+forward!(addresses, [S: ByteStream] OwnedWriteHalf<S>, Address<S>, |self| self.stream.connection());
 
-            /// See [`TcpStream::read_exact`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// None, as there.
-            #[inline]
-            pub fn read_exact<'b>(
-                &'b $self,
-                buf: &'b mut [u8],
-            ) -> impl Future<Output = io::Result<()>> + 'b {
-                $stream.read_exact(buf)
-            }
+type Address<S> = <<S as Connected>::Transport as Transport>::Address;
 
-            /// See [`TcpStream::read_vectored`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// Dropped before it is ready, it has read nothing.
-            pub fn read_vectored<'b>(
-                &'b $self,
-                bufs: &'b mut [IoSliceMut<'_>],
-            ) -> impl Future<Output = io::Result<usize>> + 'b {
-                $stream.read_vectored(bufs)
-            }
-
-            /// See [`TcpStream::peek`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// Dropping it loses nothing.
-            pub fn peek<'b>(
-                &'b $self,
-                buf: &'b mut [u8],
-            ) -> impl Future<Output = io::Result<usize>> + 'b {
-                $stream.peek(buf)
-            }
-
-            /// See [`TcpStream::readable`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// Dropping it loses nothing.
-            pub fn readable(&$self) -> impl Future<Output = io::Result<()>> {
-                $stream.readable()
-            }
-
-            /// See [`TcpStream::try_read`].
-            ///
-            /// # Errors
-            /// As there.
-            pub fn try_read(&$self, buf: &mut [u8]) -> io::Result<usize> {
-                $stream.try_read(buf)
-            }
-
-            forward!(addresses, |$self| $stream);
-        }
-    };
-    (writing, $half:ty, |$self:ident| $stream:expr) => {
-        impl $half {
-            /// See [`TcpStream::write`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// Dropped before it is ready, it has written nothing.
-            #[inline]
-            pub fn write<'b>(
-                &'b $self,
-                buf: &'b [u8],
-            ) -> impl Future<Output = io::Result<usize>> + 'b {
-                $stream.write(buf)
-            }
-
-            /// See [`TcpStream::write_all`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// None, as there.
-            #[inline]
-            pub fn write_all<'b>(
-                &'b $self,
-                buf: &'b [u8],
-            ) -> impl Future<Output = io::Result<()>> + 'b {
-                $stream.write_all(buf)
-            }
-
-            /// See [`TcpStream::write_vectored`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// Dropped before it is ready, it has written nothing.
-            pub fn write_vectored<'b>(
-                &'b $self,
-                bufs: &'b [IoSlice<'_>],
-            ) -> impl Future<Output = io::Result<usize>> + 'b {
-                $stream.write_vectored(bufs)
-            }
-
-            /// See [`TcpStream::writable`].
-            ///
-            /// # Errors
-            /// As there.
-            ///
-            /// # Cancel safety
-            /// Dropping it loses nothing.
-            pub fn writable(&$self) -> impl Future<Output = io::Result<()>> {
-                $stream.writable()
-            }
-
-            /// See [`TcpStream::try_write`].
-            ///
-            /// # Errors
-            /// As there.
-            pub fn try_write(&$self, buf: &[u8]) -> io::Result<usize> {
-                $stream.try_write(buf)
-            }
-
+/// Writing halves end one side; see [`TcpStream::shutdown`].
+macro_rules! shutdown {
+    ($half:ty, |$self:ident| $stream:expr) => {
+        impl<S: ByteStream> $half {
             /// Ends our side: the peer reads what was written, then an end. See [`TcpStream::shutdown`].
             ///
             /// # Errors
             /// As there.
             pub fn shutdown(&$self) -> io::Result<()> {
-                $stream.shutdown(Shutdown::Write)
+                $stream.connection().shutdown(Shutdown::Write)
             }
-
-            forward!(addresses, |$self| $stream);
-        }
-    };
-    (addresses, |$self:ident| $stream:expr) => {
-        /// See [`TcpStream::peer_addr`].
-        ///
-        /// # Errors
-        /// As there.
-        pub fn peer_addr(&$self) -> io::Result<SocketAddr> {
-            $stream.peer_addr()
-        }
-
-        /// See [`TcpStream::local_addr`].
-        ///
-        /// # Errors
-        /// As there.
-        pub fn local_addr(&$self) -> io::Result<SocketAddr> {
-            $stream.local_addr()
         }
     };
 }
 
-forward!(reading, ReadHalf<'_>, |self| self.0);
-forward!(writing, WriteHalf<'_>, |self| self.0);
-forward!(reading, OwnedReadHalf, |self| self.stream);
-forward!(writing, OwnedWriteHalf, |self| self.stream);
+shutdown!(WriteHalf<'_, S>, |self| self.0);
+shutdown!(OwnedWriteHalf<S>, |self| self.stream);
 
-impl OwnedReadHalf {
-    pub(super) fn new(stream: Arc<TcpStream>) -> Self {
-        Self { stream }
-    }
-
+impl<S: ByteStream> OwnedReadHalf<S> {
     /// Puts the halves together again.
     ///
     /// # Errors
@@ -239,22 +84,24 @@ impl OwnedReadHalf {
     /// # })?;
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn reunite(self, writer: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, writer: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
         if !Arc::ptr_eq(&self.stream, &writer.stream) {
             return Err(ReuniteError(self, writer));
         }
         drop(self);
-        let stream = writer.into_stream();
-        Ok(Arc::try_unwrap(stream).expect("two halves own one stream, and one of them is gone"))
+        let stream = Arc::into_inner(writer.into_stream());
+        Ok(stream.expect("two halves own one stream, and one of them is gone"))
     }
 }
 
-impl OwnedWriteHalf {
-    pub(super) fn new(stream: Arc<TcpStream>) -> Self {
-        Self { stream, shutdown_on_drop: true }
+impl<S: ByteStream> OwnedWriteHalf<S> {
+    /// Both halves of a stream.
+    pub(super) fn pair(stream: S) -> (OwnedReadHalf<S>, Self) {
+        let stream = Arc::new(stream);
+        (OwnedReadHalf { stream: Arc::clone(&stream) }, Self { stream, shutdown_on_drop: true })
     }
 
-    fn into_stream(mut self) -> Arc<TcpStream> {
+    fn into_stream(mut self) -> Arc<S> {
         self.shutdown_on_drop = false;
         Arc::clone(&self.stream)
     }
@@ -265,23 +112,23 @@ impl OwnedWriteHalf {
     }
 }
 
-impl Drop for OwnedWriteHalf {
+impl<S: ByteStream> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         if self.shutdown_on_drop {
             // It fails if the connection is gone, which is what we want.
-            let _ = self.stream.shutdown(Shutdown::Write);
+            let _ = self.shutdown();
         }
     }
 }
 
 /// The halves given to [`OwnedReadHalf::reunite`] come from different connections. Here they are.
 #[derive(Debug)]
-pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
+pub struct ReuniteError<S: ByteStream = TcpStream>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
 
-impl fmt::Display for ReuniteError {
+impl<S: ByteStream> fmt::Display for ReuniteError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the two halves come from different connections")
     }
 }
 
-impl Error for ReuniteError {}
+impl<S: ByteStream + fmt::Debug> Error for ReuniteError<S> {}

@@ -1,32 +1,18 @@
 //! Addresses and options of a TCP connection: they wait for nothing, so they work on any thread.
 
-use super::tcp_stream::TcpStream;
+use super::{connection::sealed::Connected, forward::forward, tcp_stream::TcpStream};
 use socket2::SockRef;
 use std::{io, net::SocketAddr, time::Duration};
 
+forward!(addresses, [] TcpStream, SocketAddr, |self| self.connection());
+
 impl TcpStream {
-    /// The peer's address.
-    ///
-    /// # Errors
-    /// `NotConnected` if the peer has reset the connection.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io().get_ref().peer_addr()
-    }
-
-    /// Our own address.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io().get_ref().local_addr()
-    }
-
     /// Whether small writes are sent at once rather than collected (`TCP_NODELAY`).
     ///
     /// # Errors
     /// What the system says.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.io().get_ref().nodelay()
+        self.connection().get_ref().nodelay()
     }
 
     /// Sets [`nodelay`](Self::nodelay).
@@ -34,7 +20,7 @@ impl TcpStream {
     /// # Errors
     /// What the system says.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.io().get_ref().set_nodelay(nodelay)
+        self.connection().get_ref().set_nodelay(nodelay)
     }
 
     /// What closing does with bytes not yet sent (`SO_LINGER`).
@@ -59,7 +45,7 @@ impl TcpStream {
     /// # Errors
     /// What the system says.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.io().get_ref().ttl()
+        self.connection().get_ref().ttl()
     }
 
     /// Sets [`ttl`](Self::ttl).
@@ -67,7 +53,7 @@ impl TcpStream {
     /// # Errors
     /// What the system says.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io().get_ref().set_ttl(ttl)
+        self.connection().get_ref().set_ttl(ttl)
     }
 
     /// Takes the error that the system holds for this socket, if any.
@@ -75,6 +61,6 @@ impl TcpStream {
     /// # Errors
     /// What the system says.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io().get_ref().take_error()
+        self.connection().get_ref().take_error()
     }
 }

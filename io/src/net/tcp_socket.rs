@@ -1,6 +1,6 @@
 //! A TCP socket that is neither connected nor listening yet: the place for options that must come first.
 
-use super::{tcp_listener::TcpListener, tcp_stream::TcpStream};
+use super::{connection::sealed::Connected, tcp_listener::TcpListener, tcp_stream::TcpStream};
 use crate::{registration::Step, source::Direction, sys};
 use socket2::{Domain, Socket, TcpKeepalive};
 use std::{
@@ -115,8 +115,8 @@ impl TcpSocket {
         let stream = TcpStream::from_nonblocking(self.socket.into())?;
         if under_way {
             // Not earlier: before it connects, a socket counts as hung up.
-            stream.io().register(Direction::Write)?;
-            stream.io().writing(connect_step).await?;
+            stream.connection().io().register(Direction::Write)?;
+            stream.connection().io().writing(connect_step).await?;
         }
         Ok(stream)
     }

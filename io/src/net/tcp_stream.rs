@@ -1,18 +1,15 @@
 //! A TCP connection.
 
-use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::{
-    async_fd::AsyncFd,
-    registration::{Knowledge, Step},
-    source::Direction,
-    sys,
+use super::{
+    connection::{ByteStream, Connection, Transport, sealed::Connected},
+    split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
 };
+use crate::registration::Knowledge;
 use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
-    net::{self, Shutdown},
+    net::{self, Shutdown, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
-    sync::Arc,
 };
 
 /// A TCP connection.
@@ -42,7 +39,7 @@ use std::{
 /// # std::io::Result::Ok(())
 /// ```
 pub struct TcpStream {
-    io: AsyncFd<net::TcpStream>,
+    connection: Connection<net::TcpStream>,
 }
 
 impl TcpStream {
@@ -56,13 +53,16 @@ impl TcpStream {
     }
 
     pub(super) fn from_nonblocking(stream: net::TcpStream) -> io::Result<Self> {
-        sys::socket::spare_sigpipe(&stream)?;
-        Ok(Self { io: AsyncFd::of_kind(stream, Knowledge::TCP) })
+        Ok(Self { connection: Connection::new(stream, Knowledge::TCP)? })
+    }
+
+    pub(super) fn into_connection(self) -> Connection<net::TcpStream> {
+        self.connection
     }
 
     /// Takes the connection out, to hand it to another runtime or to blocking code. It is non-blocking still.
     pub fn into_std(self) -> net::TcpStream {
-        self.io.into_inner()
+        self.connection.into_inner()
     }
 
     /// Reads some bytes, as soon as there are any. 0 is the end: the peer has shut down its side (or `buf` is
@@ -92,7 +92,7 @@ impl TcpStream {
     /// ```
     #[inline]
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.reading(move |stream| read_step(stream, buf))
+        self.connection.read(buf)
     }
 
     /// Reads until `buf` is full.
@@ -121,21 +121,7 @@ impl TcpStream {
     /// ```
     #[inline]
     pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<()>> + 'a {
-        let mut filled = 0;
-        self.io.reading(move |mut stream| {
-            let room = &mut buf[filled..];
-            if room.is_empty() {
-                return Ok(Step::Done(()));
-            }
-            match stream.read(room)? {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                n if n == room.len() => Ok(Step::Done(())),
-                n => {
-                    filled += n;
-                    Ok(Step::AgainAfterShort)
-                }
-            }
-        })
+        self.connection.read_exact(buf)
     }
 
     /// Reads some bytes into several buffers, one after the other.
@@ -149,7 +135,7 @@ impl TcpStream {
         &'a self,
         bufs: &'a mut [IoSliceMut<'_>],
     ) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.reading(move |stream| read_vectored_step(stream, bufs))
+        self.connection.read_vectored(bufs)
     }
 
     /// Reads some bytes and leaves them where they are.
@@ -160,8 +146,7 @@ impl TcpStream {
     /// # Cancel safety
     /// Dropping it loses nothing.
     pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-        // The bytes stay, so even a short look leaves the socket readable.
-        self.io.reading(move |stream| stream.peek(buf).map(Step::Done))
+        self.connection.peek(buf)
     }
 
     /// Writes some bytes, at least one unless `buf` is empty.
@@ -189,7 +174,7 @@ impl TcpStream {
     /// ```
     #[inline]
     pub fn write<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.writing(move |stream| write_step(stream, buf))
+        self.connection.write(buf)
     }
 
     /// Writes all of `buf`.
@@ -201,20 +186,7 @@ impl TcpStream {
     /// None: dropped before it is ready, it may have written some bytes, and how many is lost.
     #[inline]
     pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = io::Result<()>> + 'a {
-        let mut rest = buf;
-        self.io.writing(move |mut stream| {
-            if rest.is_empty() {
-                return Ok(Step::Done(()));
-            }
-            match stream.write(rest)? {
-                0 => Err(io::ErrorKind::WriteZero.into()),
-                n if n == rest.len() => Ok(Step::Done(())),
-                n => {
-                    rest = &rest[n..];
-                    Ok(Step::Again)
-                }
-            }
-        })
+        self.connection.write_all(buf)
     }
 
     /// Writes some bytes of several buffers, one after the other, in one system call.
@@ -228,7 +200,7 @@ impl TcpStream {
         &'a self,
         bufs: &'a [IoSlice<'_>],
     ) -> impl Future<Output = io::Result<usize>> + 'a {
-        self.io.writing(move |stream| write_vectored_step(stream, bufs))
+        self.connection.write_vectored(bufs)
     }
 
     /// Waits until there is something to read, or an end or error to learn. With [`try_read`](Self::try_read) it
@@ -257,7 +229,7 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn readable(&self) -> impl Future<Output = io::Result<()>> {
-        self.io.readable()
+        self.connection.readable()
     }
 
     /// Waits until there is room to write, or an error to learn.
@@ -268,7 +240,7 @@ impl TcpStream {
     /// # Cancel safety
     /// Dropping it loses nothing.
     pub fn writable(&self) -> impl Future<Output = io::Result<()>> {
-        self.io.writable()
+        self.connection.writable()
     }
 
     /// [`read`](Self::read) without waiting.
@@ -276,7 +248,7 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock` if nothing is known or found to be there; otherwise as for `read`.
     pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.io.try_op(Direction::Read, |stream| read_step(stream, buf))
+        self.connection.try_read(buf)
     }
 
     /// [`write`](Self::write) without waiting.
@@ -284,7 +256,7 @@ impl TcpStream {
     /// # Errors
     /// `WouldBlock` if there is no room; otherwise as for `write`.
     pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.io.try_op(Direction::Write, |stream| write_step(stream, buf))
+        self.connection.try_write(buf)
     }
 
     /// Ends one side of the connection or both, at once, and wakes the tasks that wait for it: their reads return 0
@@ -313,7 +285,7 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.io.get_ref().shutdown(how)
+        self.connection.shutdown(how)
     }
 
     /// Splits into halves that borrow the connection, for two futures in one task.
@@ -350,49 +322,58 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        let stream = Arc::new(self);
-        (OwnedReadHalf::new(Arc::clone(&stream)), OwnedWriteHalf::new(stream))
+        OwnedWriteHalf::pair(self)
+    }
+}
+
+impl Transport for net::TcpStream {
+    type Address = SocketAddr;
+
+    #[inline]
+    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(buf)
+    }
+
+    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&mut &*self).read_vectored(bufs)
+    }
+
+    fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.peek(buf)
     }
 
     #[inline]
-    pub(super) fn io(&self) -> &AsyncFd<net::TcpStream> {
-        &self.io
+    fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(buf)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.shutdown(how)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.peer_addr()
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
     }
 }
 
-#[inline]
-pub(super) fn read_step(mut stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<Step<usize>> {
-    let n = stream.read(buf)?;
-    Ok(short_unless_full(n, buf.len()))
-}
+impl ByteStream for TcpStream {}
 
-/// The end of the stream is no short read: it stays, so that later reads need not wait for an event.
-#[inline]
-fn short_unless_full(n: usize, room: usize) -> Step<usize> {
-    if n < room && n > 0 { Step::Short(n) } else { Step::Done(n) }
-}
+impl Connected for TcpStream {
+    type Transport = net::TcpStream;
 
-pub(super) fn read_vectored_step(
-    mut stream: &net::TcpStream,
-    bufs: &mut [IoSliceMut<'_>],
-) -> io::Result<Step<usize>> {
-    let room = bufs.iter().map(|buf| buf.len()).sum();
-    Ok(short_unless_full(stream.read_vectored(bufs)?, room))
-}
-
-/// A short write is tried again rather than taken as a full buffer: only `EAGAIN` makes the kernel promise an event.
-#[inline]
-pub(super) fn write_step(mut stream: &net::TcpStream, buf: &[u8]) -> io::Result<Step<usize>> {
-    stream.write(buf).map(Step::Done)
-}
-
-pub(super) fn write_vectored_step(stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<Step<usize>> {
-    sys::socket::send_vectored(stream, bufs).map(Step::Done)
+    #[inline]
+    fn connection(&self) -> &Connection<net::TcpStream> {
+        &self.connection
+    }
 }
 
 impl AsFd for TcpStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.as_fd()
+        self.connection.as_fd()
     }
 }
 
@@ -419,6 +400,6 @@ impl From<TcpStream> for OwnedFd {
 
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
+        self.connection.fmt(f)
     }
 }

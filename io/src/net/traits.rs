@@ -4,39 +4,28 @@
 //! read the same connection use the `async` methods, where everyone is.
 
 use super::{
+    connection::{ByteStream, sealed::Connected},
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
-    tcp_stream::{TcpStream, read_step, read_vectored_step, write_step, write_vectored_step},
+    tcp_stream::TcpStream,
+    unix_stream::UnixStream,
 };
-use crate::source::{Direction, WaiterId};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     io::{self, IoSlice, IoSliceMut},
-    net::Shutdown,
     pin::Pin,
     task::{Context, Poll},
 };
 
-impl TcpStream {
-    fn close_as_trait(&self) -> Poll<io::Result<()>> {
-        Poll::Ready(match self.shutdown(Shutdown::Write) {
-            // The peer has reset the connection, or we have closed it before: there is nothing left to end.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            other => other,
-        })
-    }
-}
-
 macro_rules! reading {
-    ($type:ty, |$self:ident| $stream:expr) => {
-        impl AsyncRead for $type {
+    ([$($generics:tt)*] $type:ty, |$self:ident| $stream:expr) => {
+        impl<$($generics)*> AsyncRead for $type {
             #[inline]
             fn poll_read(
                 $self: Pin<&mut Self>,
                 context: &mut Context<'_>,
                 buf: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                let io = $stream.io();
-                io.poll_op(Direction::Read, &mut WaiterId::shared(), context, |stream| read_step(stream, buf))
+                $stream.connection().poll_read(context, buf)
             }
 
             fn poll_read_vectored(
@@ -44,28 +33,22 @@ macro_rules! reading {
                 context: &mut Context<'_>,
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                let io = $stream.io();
-                io.poll_op(Direction::Read, &mut WaiterId::shared(), context, |stream| {
-                    read_vectored_step(stream, bufs)
-                })
+                $stream.connection().poll_read_vectored(context, bufs)
             }
         }
     };
 }
 
 macro_rules! writing {
-    ($type:ty, |$self:ident| $stream:expr) => {
-        impl AsyncWrite for $type {
+    ([$($generics:tt)*] $type:ty, |$self:ident| $stream:expr) => {
+        impl<$($generics)*> AsyncWrite for $type {
             #[inline]
             fn poll_write(
                 $self: Pin<&mut Self>,
                 context: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                let io = $stream.io();
-                io.poll_op(Direction::Write, &mut WaiterId::shared(), context, |stream| {
-                    write_step(stream, buf)
-                })
+                $stream.connection().poll_write(context, buf)
             }
 
             fn poll_write_vectored(
@@ -73,10 +56,7 @@ macro_rules! writing {
                 context: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                let io = $stream.io();
-                io.poll_op(Direction::Write, &mut WaiterId::shared(), context, |stream| {
-                    write_vectored_step(stream, bufs)
-                })
+                $stream.connection().poll_write_vectored(context, bufs)
             }
 
             /// Nothing is buffered on this side of the system.
@@ -86,17 +66,21 @@ macro_rules! writing {
 
             /// Ends our side of the connection; the peer's may go on.
             fn poll_close($self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                $stream.close_as_trait()
+                $stream.connection().poll_close()
             }
         }
     };
 }
 
-reading!(TcpStream, |self| self);
-writing!(TcpStream, |self| self);
-reading!(&TcpStream, |self| self);
-writing!(&TcpStream, |self| self);
-reading!(ReadHalf<'_>, |self| self.0);
-writing!(WriteHalf<'_>, |self| self.0);
-reading!(OwnedReadHalf, |self| self.stream);
-writing!(OwnedWriteHalf, |self| self.stream);
+reading!([] TcpStream, |self| self);
+writing!([] TcpStream, |self| self);
+reading!([] & TcpStream, |self| self);
+writing!([] & TcpStream, |self| self);
+reading!([] UnixStream, |self| self);
+writing!([] UnixStream, |self| self);
+reading!([] & UnixStream, |self| self);
+writing!([] & UnixStream, |self| self);
+reading!([S: ByteStream] ReadHalf<'_, S>, |self| self.0);
+writing!([S: ByteStream] WriteHalf<'_, S>, |self| self.0);
+reading!([S: ByteStream] OwnedReadHalf<S>, |self| self.stream);
+writing!([S: ByteStream] OwnedWriteHalf<S>, |self| self.stream);

@@ -33,3 +33,14 @@ pub(crate) fn check_open(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Sets `FD_CLOEXEC`, which belongs to this descriptor alone.
+#[cfg(target_vendor = "apple")]
+#[expect(unsafe_code, reason = "fcntl has no safe wrapper in std")]
+pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: S1; F_SETFD takes an integer.
+    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } {
+        0.. => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

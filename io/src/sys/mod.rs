@@ -10,7 +10,9 @@
 //! - **S5** `tgkill` takes plain numbers. If that thread has ended it fails, or, should the number have been given anew,
 //!   interrupts the thread that has it now, which then looks at itself.
 //! - **S6** A signal handler takes no lock, allocates nothing, frees nothing, and leaves `errno` as it was.
+//! - **S7** A descriptor that came with a message is this process's, and nobody's yet.
 
+pub(crate) mod ancillary;
 pub(crate) mod descriptor;
 pub(crate) mod errno;
 pub(crate) mod fork;

@@ -1,13 +1,30 @@
-//! What differs between systems in making sockets and writing to them. No `unsafe`: `socket2` has it.
+//! What differs between systems in making sockets, writing to them and looking into them.
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::{
     io::{self, IoSlice},
-    net::TcpStream,
+    os::fd::{AsRawFd, BorrowedFd},
 };
+
+/// A flag of every write: to a connection that is gone it is an error, never a signal. Apple's systems know it only as a
+/// property of the socket; see [`spare_sigpipe`].
+#[cfg(target_vendor = "apple")]
+pub(crate) const NO_SIGNAL: libc::c_int = 0;
+/// A flag of every write: to a connection that is gone it is an error, never a signal.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
 
 /// A TCP socket that neither blocks nor survives `exec`.
 pub(crate) fn tcp(domain: Domain) -> io::Result<Socket> {
+    stream(domain, Some(Protocol::TCP))
+}
+
+/// A Unix socket for streams that neither blocks nor survives `exec`.
+pub(crate) fn unix() -> io::Result<Socket> {
+    stream(Domain::UNIX, None)
+}
+
+fn stream(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
     #[cfg(any(
         target_os = "android",
         target_os = "dragonfly",
@@ -17,7 +34,7 @@ pub(crate) fn tcp(domain: Domain) -> io::Result<Socket> {
         target_os = "netbsd",
         target_os = "openbsd",
     ))]
-    return Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP));
+    return Socket::new(domain, Type::STREAM.nonblocking(), protocol);
     #[cfg(not(any(
         target_os = "android",
         target_os = "dragonfly",
@@ -28,33 +45,36 @@ pub(crate) fn tcp(domain: Domain) -> io::Result<Socket> {
         target_os = "openbsd",
     )))]
     {
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(domain, Type::STREAM, protocol)?;
         socket.set_nonblocking(true)?;
         Ok(socket)
     }
 }
 
-/// Keeps writes to a connection that is gone from killing the process with SIGPIPE. Elsewhere each write says so
-/// itself; Apple's systems know it only as a property of the socket.
-pub(crate) fn spare_sigpipe(_stream: &TcpStream) -> io::Result<()> {
+/// Keeps writes to a connection that is gone from killing the process with SIGPIPE where [`NO_SIGNAL`] cannot.
+pub(crate) fn spare_sigpipe(_socket: BorrowedFd<'_>) -> io::Result<()> {
     #[cfg(target_vendor = "apple")]
-    SockRef::from(_stream).set_nosigpipe(true)?;
+    SockRef::from(&_socket).set_nosigpipe(true)?;
     Ok(())
 }
 
 /// `writev` would raise SIGPIPE; `sendmsg` can be told not to.
-pub(crate) fn send_vectored(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    #[cfg(target_vendor = "apple")]
-    const FLAGS: libc::c_int = 0;
-    #[cfg(not(target_vendor = "apple"))]
-    const FLAGS: libc::c_int = libc::MSG_NOSIGNAL;
+pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     // More slices than the system takes at once are an error, not a short write.
     let bufs = &bufs[..bufs.len().min(MAX_SLICES)];
-    SockRef::from(stream).send_vectored_with_flags(bufs, FLAGS)
+    SockRef::from(&socket).send_vectored_with_flags(bufs, NO_SIGNAL)
 }
 
 /// `IOV_MAX` of Linux and the BSDs; POSIX promises only 16, but no system we build for has less than this.
 const MAX_SLICES: usize = 1024;
+
+/// Reads what has arrived and leaves it there.
+#[expect(unsafe_code, reason = "std has it for TCP only")]
+pub(crate) fn peek(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: S1; it writes into the buffer, and no more than its length.
+    let n = unsafe { libc::recv(socket.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_PEEK) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
 
 /// The error of an operation that went on in the background, such as `connect`.
 pub(crate) fn is_in_progress(error: &io::Error) -> bool {

@@ -8,7 +8,13 @@ use runtime_io::{
     Reactor,
     net::{TcpListener, TcpStream},
 };
-use std::{io, net, rc::Rc, time::Duration};
+use std::{
+    io, net,
+    path::PathBuf,
+    rc::Rc,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
 /// A story that has not ended by then hangs. Miri is slow, and so may a loaded machine be.
 const TOO_LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
@@ -92,4 +98,27 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
 pub(crate) fn open_descriptors() -> usize {
     // Listing them opens one.
     std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
+}
+
+/// A folder of this test's own, gone with it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Relaxed);
+        let path = std::env::temp_dir().join(format!("runtime-io-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

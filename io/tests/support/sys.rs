@@ -25,6 +25,12 @@ pub(crate) fn next_descriptor() -> RawFd {
     probe.as_raw_fd()
 }
 
+/// Whether a descriptor is closed by `exec`.
+pub(crate) fn closes_on_exec(fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: it only asks.
+    unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFD) & libc::FD_CLOEXEC != 0 }
+}
+
 /// A descriptor that is not open.
 pub(crate) fn closed_descriptor() -> BorrowedFd<'static> {
     // SAFETY: it is a lie, and what is done about it is the story. No process may open as many.

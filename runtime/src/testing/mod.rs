@@ -72,7 +72,7 @@
 //! connects two ends in memory. All three work in every runtime.
 
 pub mod net;
-mod random;
+pub(crate) mod random;
 mod sequencer;
 mod sim;
 

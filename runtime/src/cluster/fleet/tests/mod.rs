@@ -1,0 +1,1 @@
+//! Stories and walks of the fleet.

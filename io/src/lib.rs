@@ -11,13 +11,16 @@
 mod async_fd;
 mod elsewhere;
 mod handle_error;
+pub mod host;
 pub mod io;
 pub mod net;
 mod operation;
 pub mod owner;
 mod probe;
+pub mod process;
 mod reactor;
 mod registration;
+pub mod signal;
 mod source;
 mod starved;
 mod sys;

@@ -3,6 +3,7 @@
 use crate::{
     elsewhere,
     handle_error::HandleError,
+    signal::Hub,
     source::{Direction, Readiness, Standing, Table, WaiterId},
     starved::Starved,
     sys,
@@ -59,6 +60,7 @@ pub struct Reactor {
     registry: Arc<Registry>,
     table: RefCell<Table>,
     pub(crate) starved: Starved,
+    pub(crate) signals: Hub,
     /// Emptied and filled by each `park`; kept for its memory.
     woken: Cell<Vec<Waiter>>,
     doorbell: Arc<Doorbell>,
@@ -100,6 +102,7 @@ impl Reactor {
             registry,
             table: RefCell::default(),
             starved: Starved::default(),
+            signals: Hub::default(),
             woken: Cell::default(),
             doorbell,
             runtime: Cell::new(0),

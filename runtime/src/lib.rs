@@ -41,6 +41,7 @@
 //! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`], [`task::defer`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
+//! | signals | [`signal`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
@@ -60,7 +61,7 @@ pub use runtime_executor::{
     Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all, race,
     random_u64, spawn, spawn_blocking, task, task_local, time, try_join, try_join_all,
 };
-pub use runtime_io::{io, net};
+pub use runtime_io::{io, net, signal};
 #[cfg(feature = "macros")]
 pub use runtime_macros::{main, test};
 pub use runtime_sync as sync;

@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    sync::{Mutex, PoisonError},
 };
 
 /// Sets `O_NONBLOCK`, which belongs to the open file and so to everybody who shares it.
@@ -43,4 +44,42 @@ pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
         0.. => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Takes a descriptor that survived the `exec` of this program, if `is_kind` says so of its type, and that nobody here has
+/// an owner for: the standard library opens everything with `FD_CLOEXEC`, and so do we.
+#[expect(unsafe_code, reason = "std takes any number on trust")]
+pub(crate) fn take_inherited(
+    number: RawFd,
+    is_kind: impl FnOnce(libc::mode_t) -> bool,
+) -> io::Result<OwnedFd> {
+    // Two who ask for the same number come one after the other.
+    static TAKING: Mutex<()> = Mutex::new(());
+    let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: F_GETFD only asks, and refuses a number that is no descriptor.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: all zeroes is a valid value.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes the struct it is given.
+    if unsafe { libc::fstat(number, &raw mut status) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if number <= libc::STDERR_FILENO
+        || flags & libc::FD_CLOEXEC != 0
+        || !is_kind(status.st_mode & libc::S_IFMT)
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this descriptor was not passed on to this process",
+        ));
+    }
+    // SAFETY: it is open, and F_SETFD takes an integer.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, flags | libc::FD_CLOEXEC) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and without an owner: it came through `exec`, and whoever takes it sets the flag.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -160,26 +160,8 @@ extern "C" fn probe_signal_handler(
         // SAFETY: as above.
         unsafe { errno.write(before) };
         EXCHANGE.state.store(ANSWERED, Ordering::Release);
-    } else {
-        pass_on(signal, info, context);
-    }
-}
-
-/// Calls the handler that was there before us.
-fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let Some(before) = BEFORE.get() else { return };
-    let handler = before.sa_sigaction;
-    if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
-        // Both ignore it.
-    } else if before.sa_flags & libc::SA_SIGINFO != 0 {
-        type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
-        // SAFETY: the flag says that it is of this type.
-        let handler = unsafe { mem::transmute::<usize, Handler>(handler) };
-        handler(signal, info, context);
-    } else {
-        // SAFETY: without the flag it is of this type.
-        let handler = unsafe { mem::transmute::<usize, extern "C" fn(libc::c_int)>(handler) };
-        handler(signal);
+    } else if let Some(before) = BEFORE.get() {
+        super::signal::pass_on(before, signal, info, context);
     }
 }
 

@@ -13,6 +13,7 @@
 //! - **S7** A descriptor that came with a message is this process's, and nobody's yet.
 
 pub(crate) mod ancillary;
+pub(crate) mod child;
 pub(crate) mod descriptor;
 pub(crate) mod errno;
 pub(crate) mod fork;
@@ -21,6 +22,9 @@ pub(crate) mod interrupt;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[path = "no_interrupt.rs"]
 pub(crate) mod interrupt;
+pub(crate) mod machine;
+pub(crate) mod memory;
 pub(crate) mod quit;
+pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod user;

@@ -153,3 +153,45 @@ pub(crate) fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
         }
     }
 }
+
+/// Has a signal wait, for this thread and those that it starts.
+pub(crate) fn block(signal: libc::c_int) {
+    // SAFETY: all zeroes is a valid value.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes the set.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    // SAFETY: it reads the set.
+    assert_eq!(unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) }, 0);
+}
+
+/// Waits until a child has ended, and leaves its last word to whoever takes it.
+pub(crate) fn until_ended(pid: u32) {
+    // SAFETY: all zeroes is a valid value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes the struct.
+    let waited = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, libc::WEXITED | libc::WNOWAIT) };
+    assert_eq!(waited, 0, "{}", io::Error::last_os_error());
+}
+
+/// A descriptor that programs get which this process starts.
+pub(crate) fn inheritable() -> std::os::fd::OwnedFd {
+    use std::os::fd::{FromRawFd, OwnedFd};
+
+    // SAFETY: it reads the path.
+    let fd = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY) };
+    assert!(fd >= 0, "{}", io::Error::last_os_error());
+    // SAFETY: the call has opened it for us.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// A file in memory that can be made shorter.
+#[cfg(target_os = "linux")]
+pub(crate) fn unsealed_memory() -> std::fs::File {
+    use std::os::fd::FromRawFd;
+
+    // SAFETY: it reads the name.
+    let fd = unsafe { libc::memfd_create(c"story".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+    assert!(fd >= 0, "{}", io::Error::last_os_error());
+    // SAFETY: the call has opened it for us.
+    unsafe { std::fs::File::from_raw_fd(fd) }
+}

@@ -1,0 +1,162 @@
+//! What a child is to be, until it is started.
+
+use super::{Child, ProgramFile, life::Life};
+use crate::{signal::SignalKind, sys::child as sys};
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::{CString, OsStr, OsString},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
+    sync::Arc,
+};
+
+/// Starts a program as a child process, which gets nothing but what it is given: the standard descriptors, those passed to
+/// [`descriptor`](Self::descriptor), no ignored and no blocked signal, and this process' environment as it is changed here.
+///
+/// ```
+/// use runtime_io::process::Launch;
+/// # let reactor = runtime_io::Reactor::new()?;
+/// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+/// # executor.block_on(async {
+/// let child = Launch::new("/bin/sh").args(["-c", "exit $ANSWER"]).env("ANSWER", "42").spawn()?;
+/// assert_eq!(child.wait().await?.code(), Some(42));
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is started until `spawn`"]
+pub struct Launch {
+    program: ProgramFile,
+    name: Option<OsString>,
+    arguments: Vec<OsString>,
+    environment: BTreeMap<OsString, Option<OsString>>,
+    is_bare: bool,
+    descriptors: Vec<OwnedFd>,
+    death_signal: Option<SignalKind>,
+}
+
+impl Launch {
+    /// A program: a path that is used as it is, not searched for, or an open [`ProgramFile`].
+    pub fn new(program: impl Into<ProgramFile>) -> Self {
+        Self {
+            program: program.into(),
+            name: None,
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            is_bare: false,
+            descriptors: Vec::new(),
+            death_signal: None,
+        }
+    }
+
+    /// What the program finds as its own name, the argument before the first; its path unless said otherwise.
+    pub fn arg0(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.name = Some(name.as_ref().into());
+        self
+    }
+
+    /// One argument more.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().into());
+        self
+    }
+
+    /// More arguments.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().into()));
+        self
+    }
+
+    /// Sets a variable of the environment. Everybody who runs as the same user can read it, so it is no place for secrets:
+    /// pass those through a [`descriptor`](Self::descriptor).
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.insert(name.as_ref().into(), Some(value.as_ref().into()));
+        self
+    }
+
+    /// Leaves a variable out.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.environment.insert(name.as_ref().into(), None);
+        self
+    }
+
+    /// Leaves out all that this process has; what is set by [`env`](Self::env) stays.
+    pub fn env_clear(mut self) -> Self {
+        self.is_bare = true;
+        self
+    }
+
+    /// Passes a descriptor on, and gives its number in the child, which is the one that it has here. It is closed here once
+    /// the child has been started.
+    ///
+    /// ```
+    /// # use runtime_io::process::Launch;
+    /// # use std::io::Read;
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// let (mut ours, theirs) = std::io::pipe()?;
+    /// let mut launch = Launch::new("/bin/sh");
+    /// let number = launch.descriptor(theirs.into());
+    /// let child = launch.args(["-c".into(), format!("echo hello >/dev/fd/{number}")]).spawn()?;
+    /// let mut said = String::new();
+    /// ours.read_to_string(&mut said)?; // blocks, as the child is quick
+    /// assert_eq!(said, "hello\n");
+    /// # child.wait().await?;
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn descriptor(&mut self, descriptor: OwnedFd) -> RawFd {
+        let number = descriptor.as_raw_fd();
+        self.descriptors.push(descriptor);
+        number
+    }
+
+    /// Has the system send the child a signal when the **thread** that starts it ends, and so when this process dies
+    /// (`PR_SET_PDEATHSIG`). So start it from a thread that lasts. It is void after a change of user, and does not exist
+    /// elsewhere than on Linux: a second line behind a pipe that closes when this process dies.
+    pub fn parent_death_signal(mut self, signal: SignalKind) -> Self {
+        self.death_signal = Some(signal);
+        self
+    }
+
+    /// Starts it. Returns when the program runs, or could not be run.
+    ///
+    /// # Errors
+    /// If the system has no room for another process (`EAGAIN`, `ENOMEM`), if there is no such program (`ENOENT`), or it is
+    /// not one (`EACCES`, `ENOEXEC`), or an argument contains a zero byte.
+    pub fn spawn(self) -> io::Result<Child> {
+        self.spawn_by(|start| Life::begin(start))
+    }
+
+    pub(super) fn spawn_by(
+        self,
+        begin: impl FnOnce(&dyn Fn() -> io::Result<u32>) -> io::Result<Arc<Life>>,
+    ) -> io::Result<Child> {
+        let path = self.program.path().as_os_str();
+        let program = match self.program.file() {
+            Some(file) => sys::Program::Open(file.as_fd()),
+            None => sys::Program::Path(CString::new(path.as_bytes())?),
+        };
+        let arguments =
+            [self.name.unwrap_or_else(|| path.into())].into_iter().chain(self.arguments).collect();
+        let mut environment: BTreeMap<OsString, OsString> =
+            if self.is_bare { BTreeMap::new() } else { env::vars_os().collect() };
+        for (name, value) in self.environment {
+            match value {
+                Some(value) => environment.insert(name, value),
+                None => environment.remove(&name),
+            };
+        }
+        let keep = self.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        let death_signal = self.death_signal.map_or(0, SignalKind::as_raw_value);
+        let plan = sys::Plan::new(program, arguments, environment, keep, death_signal)?;
+        begin(&|| plan.start()).map(Child::new)
+    }
+}

@@ -1,0 +1,277 @@
+//! Signals as counts and bells: the one handler adds one to its signal's count, and rings every runtime that listens.
+//!
+//! A bell is a pair of sockets. Its writing end is never closed, so that a handler which has just read its number cannot
+//! ring a stranger; bells that nobody needs any more wait for the next who does, so there are never more of them than
+//! runtimes that listened at one time. A forked child inherits both, and rings neither: a bell knows how deep below the
+//! first process it was made.
+//!
+//! What was installed for a signal before us is called after us, and once installed, we stay.
+
+#![expect(unsafe_code, reason = "signal handlers have no safe wrapper")]
+
+use super::{fork, quit};
+use std::{
+    io::{self, Read},
+    mem,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+    ptr,
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+/// No system that we know has a signal with a higher number.
+pub(super) const LAST: libc::c_int = 128;
+const SIGNALS: usize = LAST as usize + 1;
+/// As many runtimes as a process can have.
+const MAX_BELLS: usize = 4_096;
+
+/// How many of each signal have come.
+static COUNTS: [AtomicU32; SIGNALS] = [const { AtomicU32::new(0) }; SIGNALS];
+/// Whether somebody has asked for a signal's count, ever.
+static WANTED: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
+/// Whether our handler is installed for a signal. Set under [`INSTALLING`].
+static INSTALLED: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
+/// What was installed before. Boxed, since it is large and rarely there.
+static FORMER: [OnceLock<Box<libc::sigaction>>; SIGNALS] = [const { OnceLock::new() }; SIGNALS];
+/// Where to ring: the depth of forks above, one more than the writing end's number below. 0: nowhere.
+static BELLS: [AtomicU64; MAX_BELLS] = [const { AtomicU64::new(0) }; MAX_BELLS];
+/// How many of them have ever been used.
+static BELLS_USED: AtomicUsize = AtomicUsize::new(0);
+
+static INSTALLING: Mutex<()> = Mutex::new(());
+static BELFRY: Mutex<Belfry> = Mutex::new(Belfry { writers: Vec::new(), idle: Vec::new() });
+
+struct Belfry {
+    /// The writing end of each bell, as long as the program.
+    writers: Vec<UnixStream>,
+    /// Bells that nobody hears.
+    idle: Vec<(usize, Hearing)>,
+}
+
+/// The reading end of a bell.
+#[derive(Debug)]
+struct Hearing {
+    reader: UnixStream,
+    depth: u32,
+}
+
+/// Becomes readable with every signal that we have a handler for.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    index: usize,
+    /// `None` only while it is dropped.
+    hearing: Option<Hearing>,
+}
+
+impl Bell {
+    /// A bell that rings from now on.
+    pub(crate) fn hang() -> io::Result<Self> {
+        let depth = fork::depth();
+        let mut belfry = BELFRY.lock().unwrap_or_else(PoisonError::into_inner);
+        // What a parent left to us rings over there.
+        belfry.idle.retain(|(_, hearing)| hearing.depth == depth);
+        let (index, hearing) = match belfry.idle.pop() {
+            Some(idle) => idle,
+            None => belfry.cast(depth)?,
+        };
+        BELLS[index].store(ring_at(&belfry.writers[index], depth), Ordering::Release);
+        Ok(Self { index, hearing: Some(hearing) })
+    }
+
+    fn reader(&self) -> &UnixStream {
+        &self.hearing.as_ref().expect("taken only by drop").reader
+    }
+
+    /// Takes some of what has rung.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing is left.
+    pub(crate) fn hear(&self) -> io::Result<usize> {
+        self.reader().read(&mut [0; 64])
+    }
+}
+
+impl Belfry {
+    fn cast(&mut self, depth: u32) -> io::Result<(usize, Hearing)> {
+        let index = self.writers.len();
+        if index == MAX_BELLS {
+            return Err(io::Error::other("too many runtimes listen to signals"));
+        }
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        self.writers.push(writer);
+        BELLS_USED.store(self.writers.len(), Ordering::Release);
+        Ok((index, Hearing { reader, depth }))
+    }
+}
+
+/// How [`BELLS`] says where to ring.
+fn ring_at(writer: &UnixStream, depth: u32) -> u64 {
+    u64::from(depth) << 32 | u64::from(writer.as_raw_fd().cast_unsigned() + 1)
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader().as_fd()
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        let Some(hearing) = self.hearing.take() else { return };
+        if hearing.depth != fork::depth() {
+            return;
+        }
+        let mut belfry = BELFRY.lock().unwrap_or_else(PoisonError::into_inner);
+        BELLS[self.index].store(0, Ordering::Release);
+        while (&hearing.reader).read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
+        belfry.idle.push((self.index, hearing));
+    }
+}
+
+/// How many of a signal have come so far; it starts again after 2^32.
+pub(crate) fn count(signal: libc::c_int) -> u32 {
+    index(signal).map_or(0, |index| COUNTS[index].load(Ordering::Acquire))
+}
+
+fn index(signal: libc::c_int) -> Option<usize> {
+    usize::try_from(signal).ok().filter(|index| (1..SIGNALS).contains(index))
+}
+
+/// Counts a signal from now on.
+pub(crate) fn listen(signal: libc::c_int) -> io::Result<()> {
+    let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    WANTED[index].store(true, Ordering::Relaxed);
+    if INSTALLED[index].load(Ordering::Relaxed) { Ok(()) } else { install(signal, index) }
+}
+
+/// Installs the handler if the signal has its default meaning, after `before`. Gives whether.
+pub(super) fn listen_if_default(signal: libc::c_int, before: impl FnOnce()) -> io::Result<bool> {
+    let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    if disposition(signal)?.sa_sigaction != libc::SIG_DFL {
+        return Ok(false);
+    }
+    before();
+    install(signal, index).map(|()| true)
+}
+
+/// With [`INSTALLING`] held.
+fn install(signal: libc::c_int, index: usize) -> io::Result<()> {
+    let former = disposition(signal)?;
+    let mut action = former;
+    action.sa_sigaction = on_signal as extern "C" fn(_, _, _) as usize;
+    // Programs with small stacks (Go's) insist on the other stack, and for others it means nothing.
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+    // Known before the handler can run. After an `ignore` it may be there already: that is who was there first.
+    let _ = FORMER[index].set(Box::new(former));
+    // SAFETY: S4.
+    if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    INSTALLED[index].store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// What a signal does now.
+fn disposition(signal: libc::c_int) -> io::Result<libc::sigaction> {
+    // SAFETY: S4; all zeroes is a valid value.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: S4; it only asks.
+    match unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) } {
+        0 => Ok(action),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Has this process not notice a signal.
+pub(crate) fn ignore(signal: libc::c_int) -> io::Result<()> {
+    let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: S4; all zeroes is a valid value.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = libc::SIG_IGN;
+    // SAFETY: S4.
+    if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    INSTALLED[index].store(false, Ordering::Relaxed);
+    Ok(())
+}
+
+/// A handler's view of a signal whose default meaning comes back (S6).
+pub(super) fn is_wanted(signal: libc::c_int) -> bool {
+    index(signal).is_some_and(|index| WANTED[index].load(Ordering::Relaxed))
+}
+
+/// In the handler (S6): the signal has its default meaning again.
+pub(super) fn forget(signal: libc::c_int) {
+    if let Some(index) = index(signal) {
+        INSTALLED[index].store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(not(any(target_vendor = "apple")))]
+pub(super) const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+pub(super) const NO_SIGNAL: libc::c_int = 0;
+
+/// Runs in the middle of anything (S6), and who is interrupted must not notice. A ring fails when as many bytes are under
+/// way as the socket takes, which does not matter.
+extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let Some(index) = index(signal) else { return };
+    let errno = super::errno::errno();
+    // SAFETY: S6; it is this thread's.
+    let before = unsafe { errno.read() };
+    COUNTS[index].fetch_add(1, Ordering::Release);
+    if WANTED[index].load(Ordering::Relaxed) {
+        let depth = u64::from(fork::depth());
+        for bell in &BELLS[..BELLS_USED.load(Ordering::Acquire)] {
+            let at = bell.load(Ordering::Acquire);
+            let writer = at & u64::from(u32::MAX);
+            if writer != 0 && at >> 32 == depth {
+                // SAFETY: S1, as a bell's writing end is never closed; one byte of a static.
+                unsafe { libc::send(writer as libc::c_int - 1, c"s".as_ptr().cast(), 1, NO_SIGNAL) };
+            }
+        }
+    }
+    if signal == libc::SIGQUIT {
+        quit::ring();
+    }
+    if let Some(former) = FORMER[index].get() {
+        pass_on(former, signal, info, context);
+    }
+    // SAFETY: as above.
+    unsafe { errno.write(before) };
+}
+
+/// Calls the handler that was there before us, in ours (S6). To ignore the signal is nothing to do, and that its default
+/// meaning does not come true is what who listens wants.
+pub(super) fn pass_on(
+    before: &libc::sigaction,
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let handler = before.sa_sigaction;
+    if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
+        return;
+    }
+    if before.sa_flags & libc::SA_SIGINFO != 0 {
+        type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+        // SAFETY: the flag says that it is of this type.
+        let handler = unsafe { mem::transmute::<usize, Handler>(handler) };
+        handler(signal, info, context);
+    } else {
+        // SAFETY: without the flag it is of this type.
+        let handler = unsafe { mem::transmute::<usize, extern "C" fn(libc::c_int)>(handler) };
+        handler(signal);
+    }
+}

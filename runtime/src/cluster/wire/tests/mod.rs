@@ -3,3 +3,4 @@
 mod frames;
 mod messages;
 mod outbox;
+mod sockets;

@@ -50,7 +50,7 @@ const NAMED: usize = LINE;
 const BLOCK: usize = NAMED + MAX_NAMES;
 
 /// The names end and the blocks begin at a cache line.
-const _: () = assert!(DEPARTED_AT % LINE == 0 && BLOCK % LINE == 0);
+const _: () = assert!((DEPARTED_AT | BLOCK) & (LINE - 1) == 0);
 
 /// What the supervisor counts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +208,7 @@ impl Layout {
             let before = epoch.load(Ordering::Acquire);
             let value = read();
             std::sync::atomic::fence(Ordering::Acquire);
-            if before % 2 == 0 && epoch.load(Ordering::Relaxed) == before {
+            if before & 1 == 0 && epoch.load(Ordering::Relaxed) == before {
                 return value;
             }
             std::thread::yield_now();

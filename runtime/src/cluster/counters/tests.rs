@@ -233,7 +233,8 @@ fn counters_are_found_on_the_shelf_and_outside_a_cluster_count_for_themselves() 
     Runtime::new().unwrap().block_on(async {
         let alone = counter("hits");
         alone.add(2);
-        alone.clone().add(1);
+        let clone = alone.clone();
+        clone.add(1);
         assert_eq!((alone.get(), alone.name()), (3, "hits"));
         assert_eq!(format!("{alone:?}"), r#"Counter { name: "hits", count: 3 }"#);
         assert!(stats().workers().is_empty());

@@ -9,7 +9,7 @@ use runtime_executor::{
     Executor, Handle, OnExit, Report,
     inspect::{Deadlock, OnDeadlock},
     join, join_all, spawn, spawn_blocking,
-    task::{self, yield_now},
+    task::{self, TaskGroup, TaskId, yield_now},
     time::{Clock, Instant, sleep, timeout},
 };
 use runtime_sync::{Event, Lock, RLock, RwLock, shared};
@@ -78,12 +78,13 @@ fn a_program_that_stands_still_ends_with_the_whole_story() {
     let (created, spawned) = (line + 2, line + 4);
     let (first, second) = (line - 7, line - 5);
     let at = |line: u32, column: u32| format!("executor/tests/deadlock.rs:{line}:{column}");
+    // The fork is waited for since the first turn, and the knife since this moment, in which its holder was polled too.
     let lock = |column: u32, asked: (u32, u32), holder: u32| {
         let since = at(first, 24);
+        let (created, asked) = (at(created, column), at(asked.0, asked.1));
+        let long = if holder == 1 { ", for at least 1s" } else { "" };
         format!(
-            "for the Lock created at {}, asked at {}, held by task {holder} since {since}",
-            at(created, column),
-            at(asked.0, asked.1)
+            "for the Lock created at {created}, asked at {asked}, held by task {holder} since {since}{long}"
         )
     };
     let expected = [
@@ -126,6 +127,136 @@ fn a_circle_is_reported_when_it_closes_and_once_while_others_go_on() {
     assert_eq!(reports.take(), [""; 0]);
 }
 
+/// Runs a program beside a task that never rests for long, and gives what is reported within three seconds.
+fn told_beside_others(program: impl AsyncFn(Rc<Lock<()>>) + 'static) -> Vec<String> {
+    let (executor, reports) = reporting();
+    executor.block_on(async {
+        let lock = Rc::new(Lock::new(()));
+        let stuck = spawn(async move { program(lock).await });
+        sleep(3 * SECOND).await;
+        stuck.cancel();
+    });
+    reports.take()
+}
+
+/// A task that needs the lock, and is not detached.
+fn needs(lock: &Rc<Lock<()>>) -> task::JoinHandle<()> {
+    let lock = lock.clone();
+    spawn(async move { drop(lock.acquire().await) })
+}
+
+#[test]
+fn who_awaits_a_task_that_needs_its_lock_is_in_a_circle_with_it() {
+    let told = told_beside_others(async |lock| {
+        let _guard = lock.acquire().await;
+        needs(&lock).await.unwrap();
+    });
+    assert_eq!(told, ["deadlock: 1 2, behind: none"]);
+    let told = told_beside_others(async |lock| {
+        let _guard = lock.acquire().await;
+        let needed = needs(&lock);
+        spawn(async move { needed.await.unwrap() }).await.unwrap();
+    });
+    assert_eq!(told, ["deadlock: 1 3 2, behind: none"], "through a third one");
+}
+
+#[test]
+fn who_polls_futures_that_need_its_lock_is_in_a_circle_with_them() {
+    let told = told_beside_others(async |lock| {
+        let _guard = lock.acquire().await;
+        join_all([needs(&lock), needs(&lock)]).await;
+    });
+    assert_eq!(told, ["deadlock: 1 2, behind: 3"]);
+    let told = told_beside_others(async |lock| {
+        let _guard = lock.acquire().await;
+        let group = TaskGroup::<Infallible>::run(async |group| {
+            let lock = lock.clone();
+            group.spawn(async move { drop(lock.acquire().await) });
+            Ok(())
+        });
+        group.await.unwrap();
+    });
+    assert_eq!(told, ["deadlock: 1 2, behind: none"]);
+}
+
+#[test]
+fn a_circle_through_a_handle_is_cancelled_if_asked_for() {
+    let (output, deadlocks) = outcome(OnDeadlock::Fail, async || {
+        let lock = Rc::new(Lock::new(()));
+        let _guard = lock.acquire().await;
+        needs(&lock).await.unwrap_err().is_cancelled()
+    });
+    assert_eq!(output, Ok(true), "the main task cannot be cancelled, so the other one is");
+    assert_eq!(deadlocks.len(), 1);
+    assert!(!deadlocks[0].is_total);
+}
+
+#[test]
+fn who_awaits_others_too_or_has_a_limit_is_in_no_circle() {
+    // Awaits one that ends as well, and lets go then.
+    let told = told_beside_others(async |lock| {
+        let guard = lock.acquire().await;
+        let (slow, needed) = (spawn(sleep(SECOND)), needs(&lock));
+        let released = async {
+            slow.await.unwrap();
+            drop(guard);
+        };
+        join!(released, async { needed.await.unwrap() });
+    });
+    assert_eq!(told, [""; 0]);
+    // One of the branches sleeps.
+    let told = told_beside_others(async |lock| {
+        let guard = RefCell::new(Some(lock.acquire().await));
+        let release = async {
+            sleep(SECOND).await;
+            guard.take();
+        };
+        let needed = async { needs(&lock).await.unwrap() };
+        let branches: [Pin<Box<dyn Future<Output = ()>>>; 2] = [Box::pin(release), Box::pin(needed)];
+        join_all(branches).await;
+    });
+    assert_eq!(told, [""; 0]);
+    // The handle is waited for with a limit.
+    let told = told_beside_others(async |lock| {
+        let guard = lock.acquire().await;
+        let mut needed = needs(&lock);
+        timeout(SECOND, &mut needed).await.unwrap_err();
+        sleep(SECOND).await;
+        drop(guard);
+        needed.await.unwrap();
+    });
+    assert_eq!(told, [""; 0]);
+    // A group waits for one that is not stuck, or for a cleanup.
+    let told = told_beside_others(async |lock| {
+        let guard = RefCell::new(Some(lock.acquire().await));
+        let needed = needs(&lock);
+        let group = TaskGroup::<Infallible>::run(async |group| {
+            group.spawn(sleep(SECOND));
+            Ok(())
+        });
+        let release = async {
+            group.await.unwrap();
+            guard.take();
+        };
+        join!(release, async { needed.await.unwrap() });
+    });
+    assert_eq!(told, [""; 0]);
+    let told = told_beside_others(async |lock| {
+        let guard = RefCell::new(Some(lock.acquire().await));
+        let needed = needs(&lock);
+        let group = TaskGroup::<Infallible>::run(async |group| {
+            drop(group.defer(sleep(SECOND)));
+            Ok(())
+        });
+        let release = async {
+            group.await.unwrap();
+            guard.take();
+        };
+        join!(release, async { needed.await.unwrap() });
+    });
+    assert_eq!(told, [""; 0]);
+}
+
 #[test]
 fn those_behind_a_circle_are_named_with_it() {
     let (output, deadlocks) = outcome(OnDeadlock::Report, async || {
@@ -164,7 +295,7 @@ fn two_circles_are_two() {
 fn who_waits_for_a_group_stands_behind_its_children() {
     let (output, deadlocks) = outcome(OnDeadlock::Report, async || {
         let (fork, knife) = (Rc::new(Lock::new(())), Rc::new(Lock::new(())));
-        let group = task::TaskGroup::<Infallible>::run(async |group| {
+        let group = TaskGroup::<Infallible>::run(async |group| {
             group.spawn(take_both(fork.clone(), knife.clone(), SECOND));
             group.spawn(take_both(knife.clone(), fork.clone(), SECOND));
             Ok(())
@@ -494,4 +625,98 @@ fn of_random_programs_those_are_reported_that_do_not_end() {
         }
     }
     assert!(ended > 0 && stuck > 0, "{ended} ended, {stuck} stuck");
+}
+
+/// What the tasks of one random program share.
+struct Chance {
+    locks: [Lock<()>; 3],
+    state: Cell<u64>,
+    /// Tasks that have done all they had to do.
+    ended: RefCell<Vec<TaskId>>,
+}
+
+impl Chance {
+    fn draw(&self, below: u64) -> u64 {
+        let mut state = self.state.get();
+        let number = next(&mut state, below);
+        self.state.set(state);
+        number
+    }
+
+    /// A task of a random program: it also spawns while it holds a lock, and awaits what it has spawned: alone, side by
+    /// side, in a group, or for a while only.
+    fn spawn(self: &Rc<Self>, depth: u32) -> task::JoinHandle<()> {
+        spawn(self.clone().task(depth))
+    }
+
+    async fn task(self: Rc<Self>, depth: u32) {
+        self.clone().run(depth).await;
+        self.ended.borrow_mut().push(task::current().id());
+    }
+
+    fn run(self: Rc<Self>, depth: u32) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(async move {
+            let guard = self.locks[self.draw(3) as usize].acquire().await;
+            sleep(self.draw(3) as u32 * SECOND).await;
+            if self.draw(3) == 0 {
+                drop(guard);
+            }
+            let (deeper, again) = (depth + 1, || self.clone().run(depth + 1));
+            match self.draw(6) {
+                _ if depth == 2 => {}
+                0 => self.spawn(deeper).await.unwrap(),
+                1 => drop(join_all([self.spawn(deeper), spawn(sleep(SECOND))]).await),
+                2 => _ = join!(self.spawn(deeper), again()),
+                3 => _ = timeout(SECOND, self.spawn(deeper)).await,
+                4 => {
+                    let group = TaskGroup::<Infallible>::run(async |group| {
+                        group.spawn(self.clone().task(deeper));
+                        group.spawn(sleep(SECOND));
+                        Ok(())
+                    });
+                    group.await.unwrap();
+                }
+                _ => drop(join_all([again(), again()]).await),
+            }
+        })
+    }
+}
+
+#[test]
+fn of_random_programs_that_await_what_they_spawn_only_those_are_named_that_never_go_on() {
+    let (mut ended, mut stuck) = (0, 0);
+    for seed in 0..common::scaled(1_000, 10) as u64 {
+        let deadlocks = Rc::new(RefCell::new(Vec::new()));
+        let seen = deadlocks.clone();
+        let executor = Executor::builder().clock(Clock::paused()).on_report(move |report| {
+            if let Report::Deadlock(deadlock) = report {
+                seen.borrow_mut().push(deadlock.clone());
+            }
+        });
+        let chance = Rc::new(Chance {
+            locks: [(); 3].map(Lock::new),
+            state: Cell::new(seed),
+            ended: RefCell::default(),
+        });
+        let program = async {
+            let _tasks = [chance.spawn(0), chance.spawn(0)];
+            sleep(60 * SECOND).await;
+        };
+        executor.build().block_on(program);
+        let named: Vec<TaskId> = deadlocks
+            .borrow()
+            .iter()
+            .flat_map(|deadlock| deadlock.cycles.iter().flatten().chain(&deadlock.behind))
+            .map(|status| status.task.id())
+            .collect();
+        if named.is_empty() {
+            ended += 1;
+        } else {
+            stuck += 1;
+        }
+        let wrong: Vec<_> = named.iter().filter(|id| chance.ended.borrow().contains(id)).collect();
+        assert!(wrong.is_empty(), "seed {seed}: {wrong:?} went on");
+    }
+    let least = common::scaled(100, 0);
+    assert!(ended >= least && stuck >= least, "{ended} without a circle, {stuck} with one");
 }

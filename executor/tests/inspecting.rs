@@ -59,7 +59,7 @@ main task runs
 └─ task 1 'server' (spawned at inspecting) has waited 2s
    │   for the Event created at inspecting, asked at inspecting
    ├─ task 2 (spawned at inspecting) has waited 2s
-   │      for the Lock created at inspecting, asked at inspecting, held by task 1 since inspecting
+   │      for the Lock created at inspecting, asked at inspecting, held by task 1 since inspecting, for at least 2s
    ├─ task 3 (spawned at inspecting) has waited 2s
    │      for a timer, due in 58s
    └─ task 4 'ticker' (spawned at inspecting), a daemon, has waited 2s for nothing that is known";

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Counting, elsewhere, executor, local_waker, own_waker, poll_once, reports::reporting};
 use runtime_executor::{
-    Executor, join_all, spawn,
+    Executor, inspect, join_all, spawn,
     task::{self, TaskId, WaitInfo, waits, yield_now},
     time::{self, Clock, Instant, sleep},
 };
@@ -83,6 +83,93 @@ fn every_wait_is_listed_with_its_lines_and_its_holder() {
         }
         assert_eq!(waits(), []);
     });
+}
+
+/// For how long those locks are known to be held for which somebody waits, by who waits.
+fn held() -> Vec<(u64, Option<Duration>)> {
+    let held = |wait: &WaitInfo| Some((wait.task?.get(), wait.holder.as_ref()?.held_for));
+    let mut held: Vec<_> = waits().iter().filter_map(held).collect();
+    held.sort_unstable();
+    held
+}
+
+#[test]
+fn a_holder_is_known_to_hold_since_it_rests_or_since_it_was_first_seen_with_somebody_waiting() {
+    let executor = Executor::builder().clock(Clock::paused()).build();
+    executor.block_on(async {
+        let lock = Rc::new(Lock::new(()));
+        let hold = |naps: u32| {
+            let lock = lock.clone();
+            async move {
+                let _guard = lock.acquire().await;
+                for _ in 0..naps {
+                    sleep(SECOND).await;
+                }
+            }
+        };
+        let first = spawn(hold(4));
+        sleep(2 * SECOND).await;
+        let _second = spawn(hold(3));
+        yield_now().await;
+        assert_eq!(held(), [(2, Some(Duration::ZERO))], "nobody waited, and the holder was polled just now");
+        sleep(SECOND / 2).await;
+        assert_eq!(held(), [(2, Some(SECOND / 2))]);
+        sleep(SECOND).await;
+        // Polled since, half a second ago, but seen holding before that.
+        let _third = spawn(hold(1));
+        yield_now().await;
+        assert_eq!(held(), [2, 3].map(|id| (id, Some(SECOND * 3 / 2))));
+        first.await.unwrap();
+        assert_eq!(held(), [(3, Some(Duration::ZERO))], "handed over in this turn");
+        sleep(SECOND / 2).await;
+        assert_eq!(held(), [(3, Some(SECOND / 2))], "that was the former holder's time");
+        sleep(SECOND).await;
+        assert_eq!(held(), [(3, Some(SECOND * 3 / 2))]);
+        let text = inspect::dump().to_string();
+        assert!(text.contains(", for at least 1.5s"), "{text}");
+    });
+    executor.block_on(async {
+        let lock = Rc::new(Lock::new(()));
+        let guard = lock.acquire().await;
+        lock.acquire_timeout(SECOND).await.unwrap_err();
+        sleep(SECOND).await;
+        drop(guard);
+        let _guard = lock.acquire().await;
+        let waiting = lock.clone();
+        spawn(async move { drop(waiting.acquire().await) }).detach();
+        turns(1).await;
+        assert_eq!(held().last().unwrap().1, None, "nobody has waited for this holder so far");
+    });
+}
+
+#[test]
+fn times_of_a_former_runtime_say_nothing_of_the_next_one() {
+    let lock = Arc::new(shared::Lock::new(()));
+    let paused = || Executor::builder().clock(Clock::paused()).build();
+    let waiter = |lock: &Arc<shared::Lock<()>>| {
+        let lock = lock.clone();
+        async move { drop(lock.acquire().await) }
+    };
+    let guard = lock.clone().try_acquire_owned().unwrap();
+    // Somebody without a runtime waits all the time, so the queue is never empty.
+    let outside = &mut pin!(lock.acquire());
+    let mut outside_polled = Context::from_waker(Waker::noop());
+    assert!(outside.as_mut().poll(&mut outside_polled).is_pending());
+    let former = paused();
+    former.block_on(async {
+        spawn(waiter(&lock)).detach();
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(held(), [(1, Some(Duration::from_secs(5)))]);
+    });
+    drop(former);
+    paused().block_on(async {
+        spawn(waiter(&lock)).detach();
+        yield_now().await;
+        assert_eq!(held(), [(1, None)]);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(held(), [(1, Some(Duration::from_secs(1)))]);
+    });
+    drop(guard);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::task::{
     slots::{Key, Occupant},
     waker::Waiter,
 };
-use std::task::Waker;
+use std::{collections::BTreeMap, task::Waker};
 
 /// Which children of one `join_all`, polled in place by its task, have woken.
 pub(super) struct Group {
@@ -107,6 +107,20 @@ impl Core {
             }
         }
         None
+    }
+
+    /// Who is polled next when a child of the group wakes, unless one has already.
+    pub(crate) fn parent_of(&self, group: u32) -> Option<Key> {
+        self.groups.borrow().get(group as usize)?.parent.as_ref()?.key()
+    }
+
+    /// The children of each group that have a slot: those that have had to wait.
+    pub(crate) fn children_by_group(&self) -> BTreeMap<u32, Vec<Key>> {
+        let mut children = BTreeMap::<u32, Vec<Key>>::new();
+        for (key, group) in self.slots.children() {
+            children.entry(group).or_default().push(key);
+        }
+        children
     }
 
     /// Whether a child has woken since [`take_woken`](Core::take_woken).

@@ -31,15 +31,19 @@ pub enum OnDeadlock {
 
 /// Tasks that wait for each other, or, if nothing at all can happen any more, all tasks there are.
 ///
+/// While others go on, a circle is found if there is a lock in it: tasks that hold one and wait for another one, or for
+/// the end of a task that needs it, perhaps through a `join_all` or a group. A circle of handles alone (two tasks that
+/// await each other's end) is found when nothing else can happen.
+///
 /// Its `Display` says who waits for what since when and who holds it, circles first:
 ///
 /// ```text
 /// deadlock: nobody is ready, and nothing can happen that would wake anybody
 /// circle:
 ///     task 1 'eat1' (spawned at src/main.rs:12:5) has waited 2s
-///         for the Lock created at src/main.rs:4:16, asked at src/main.rs:20:27, held by task 2 since src/main.rs:28:30
+///         for the Lock created at src/main.rs:4:16, asked at src/main.rs:20:27, held by task 2 since src/main.rs:28:30, for at least 2s
 ///     task 2 'eat2' (spawned at src/main.rs:13:5) has waited 1s
-///         for the Lock created at src/main.rs:5:16, asked at src/main.rs:30:31, held by task 1 since src/main.rs:19:28
+///         for the Lock created at src/main.rs:5:16, asked at src/main.rs:30:31, held by task 1 since src/main.rs:19:28, for at least 2s
 /// behind it:
 ///     main task has waited 2s
 ///         for the end of task 1

@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 32;
 /// main task has waited 3s
 ///     for the end of task 1
 /// ├─ task 1 'fetch' (spawned at src/main.rs:7:5) has waited 1s
-/// │      for the Lock created at src/main.rs:3:16, asked at src/main.rs:8:20, held by task 2 since src/main.rs:14:9
+/// │      for the Lock created at src/main.rs:3:16, asked at src/main.rs:8:20, held by task 2 since src/main.rs:14:9, for at least 1s
 /// └─ task 2 (spawned at src/main.rs:12:5) is ready
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]

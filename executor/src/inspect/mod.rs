@@ -48,6 +48,7 @@ pub(crate) use counters::{Counters, Lag, Pulse};
 pub(crate) use deadlock::circles;
 pub(crate) use glance::NAME_BYTES;
 pub(crate) use hooks::Hooks;
+pub(crate) use status::Rounded;
 pub(crate) use watchdog::{Watch, Watchdog};
 
 /// Whether the books that only people read are kept. `--cfg runtime_bare` compiles them out, to measure what they cost.

@@ -91,11 +91,7 @@ impl fmt::Display for WaitsFor {
                 if *is_granted {
                     return f.write_str(", granted");
                 }
-                let Some(holder) = holder else { return Ok(()) };
-                match holder.task {
-                    Some(task) => write!(f, ", held by {task} since {}", holder.since),
-                    None => write!(f, ", held since {}", holder.since),
-                }
+                holder.as_ref().map_or(Ok(()), |holder| write!(f, ", {holder}"))
             }
             Self::Task(id) => write!(f, "the end of {id}"),
             Self::Timer { due_in: Some(due_in) } => write!(f, "a timer, due in {}", Rounded(*due_in)),
@@ -109,7 +105,14 @@ impl fmt::Display for WaitsFor {
 }
 
 /// A duration as people say it: nothing below a millisecond, nor below a hundredth of a second once it took a minute.
-pub(super) struct Rounded(pub(super) Duration);
+pub(crate) struct Rounded(pub(crate) Duration);
+
+impl Rounded {
+    /// Whether nothing is left of it.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0.as_millis() == 0
+    }
+}
 
 impl fmt::Display for Rounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,14 +9,15 @@
 //! guard may be in a branch of a `join!` that sleeps, in an executor inside a task, or with somebody else by now. They are
 //! stuck if nobody could ever poll any of them again. That is proved by counting, for each of them: no clone of its waker is
 //! out (our waits keep none), no waiter of a timer, a socket, a handle or a group has its key, it is not scheduled, no mail
-//! has come, and every wait of ours that has its key is for a lock whose holder is stuck as well. What their futures contain
-//! stands still for good then, the guards with it. That the guard is in there is the other half:
+//! has come, and every wait of ours that has its key is for a lock whose holder is stuck as well; or for the end of tasks,
+//! or of futures that it polls in place, that are. What their futures contain stands still for good then, the guards with it
+//! (`stuck.rs` has the search). That the guard is in there is the other half:
 //!
 //! - A [`LockGuard`](runtime_sync::LockGuard) borrows its lock, which a spawned future cannot take along. (A lock that was
 //!   leaked lends its guards for ever. `Lock::acquire` says in its documentation that such a guard still counts as its
 //!   acquirer's.) So who waits for such a lock of its own is *hopeless*, and panics in its next poll.
 //! - A guard of the shared flavour may be on another thread, one taken in a branch of a `join_all` in another branch:
-//!   that is reported, and the task goes on waiting.
+//!   that is reported, and the task goes on waiting. Whoever awaits a task that waits for such a guard is left alone.
 //! - An owned guard is made to be handed on, and nothing is said.
 //!
 //! Of several who wait for each other the circle is reported, once; [`OnDeadlock`] says what else is done.
@@ -28,23 +29,20 @@
 //! longer polled, and what it was granted serves nobody. An executor inside the task may yet come to it, hence this is a
 //! report and changes nothing. A grant from another thread is left alone, as its wake may be under way.
 
-use super::{Report, books::Books, deliver, waits};
+use super::{
+    Report,
+    books::Books,
+    deliver,
+    stuck::{self, Stuck},
+    waits::{self, Stamp},
+};
 use crate::{
     core::Core,
-    inspect::{Deadlock, OnDeadlock, circles},
-    task::{
-        TaskId,
-        raw::TaskRef,
-        slots::{Key, Out},
-        waker,
-    },
+    inspect::{Deadlock, OnDeadlock},
+    task::{TaskId, raw::TaskRef, slots::Key, waker},
 };
 use runtime_sync::{Board, Holder, Kind, Wait, Waiting};
-use std::{
-    cell::Cell,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{cell::Cell, collections::BTreeSet, sync::Arc};
 
 /// When the next audit is due: after so many looks that its price is small beside what was done meanwhile.
 #[derive(Default)]
@@ -63,6 +61,8 @@ const WAITS_PER_REST: u32 = 8;
 const MIN_STRIDES: u32 = 64;
 /// Strides for each wait that is looked at.
 const STRIDES_PER_WAIT: u32 = 4;
+/// How much more a wait costs if it is asked who awaits the end of whoever waits.
+const PRICE_OF_A_CLIMB: u32 = 8;
 
 impl Pace {
     /// Nobody is ready. Whether it is time.
@@ -89,9 +89,14 @@ impl Pace {
 pub(crate) fn audit(core: &Core) -> Option<Box<Deadlock>> {
     let observed = core.observed();
     let stuck = observed.with(|books| {
-        let survey = survey(core, books);
+        let mut survey = survey(core, books);
+        let is_suspicious = survey.may_be_stuck
+            || !survey.joining.is_empty() && {
+                survey.price = survey.price.saturating_mul(PRICE_OF_A_CLIMB);
+                stuck::may_close_a_circle(core, books, &survey.joining)
+            };
         observed.pace.begin(survey.price);
-        survey.may_be_stuck.then(|| find_stuck(core, books))
+        is_suspicious.then(|| stuck::find(core, books))
     });
     let mut fatal = None;
     if let Some(Stuck { hopeless, circles, behind }) = stuck {
@@ -139,21 +144,31 @@ struct Survey {
     price: u32,
     /// Somebody waits for a lock whose holder rests and has no other way out at first sight.
     may_be_stuck: bool,
+    /// Holders of what somebody waits for who rest, but for waits of ours that are not in a queue.
+    joining: BTreeSet<Key>,
 }
 
 /// The first look at each wait: what can be said of it alone.
 fn survey(core: &Core, books: &mut Books) -> Survey {
-    let mut survey = Survey { price: 0, may_be_stuck: false };
+    let mut survey = Survey { price: 0, may_be_stuck: false, joining: BTreeSet::new() };
     let mut reports = Vec::new();
+    let mut stamp = None;
     books.each_board(&mut |_| survey.price = survey.price.saturating_add(1));
     books.each_waiting(core, &mut |board, key, waiting| {
         survey.price = survey.price.saturating_add(1);
+        if waiting.kind.has_holder() && board.stamp() == 0 {
+            stamp.get_or_insert_with(|| Stamp::now(core)).leave(board);
+        }
         if waiting.is_granted {
             reports.extend(idle_grant(core, board, key, waiting));
         } else if waiting.kind.has_holder()
             && let Some((holder, holder_key)) = holder_of(core, board)
         {
-            survey.may_be_stuck |= rests(core, holder_key);
+            match stuck::rests_but_for(core, holder_key) {
+                Some(0) => survey.may_be_stuck = true,
+                Some(_) => _ = survey.joining.insert(holder_key),
+                None => {}
+            }
             if has_ended(core, holder_key) && !board.mark_holder_told() {
                 reports.push(Report::HolderEnded {
                     holder: books.ended(holder_key).cloned(),
@@ -171,7 +186,7 @@ fn survey(core: &Core, books: &mut Books) -> Survey {
 }
 
 /// Who holds what is waited for, if it is somebody of this runtime who has not handed the guard on by contract.
-fn holder_of(core: &Core, board: &Board) -> Option<(Holder, Key)> {
+pub(super) fn holder_of(core: &Core, board: &Board) -> Option<(Holder, Key)> {
     let holder = board.holder().filter(|holder| !holder.owner.has_owned_guard())?;
     let key = waker::key_of_owner(holder.owner).filter(|key| core.is_home_of(*key))?;
     Some((holder, key))
@@ -200,113 +215,6 @@ fn withholds(kind: Kind) -> bool {
     matches!(kind, Lock | RLock | Read | Write | Semaphore | Send | Receive | Put | Get)
 }
 
-/// Whether nobody but a wait of ours could have that key polled again.
-fn rests(core: &Core, key: Key) -> bool {
-    core.out(key.slot()) == Out::default() && core.task_above(key).is_some_and(|task| !task.is_queued())
-}
-
-/// What a key waits for that may be stuck: nothing but locks, each with its holder.
-#[derive(Default)]
-struct Links {
-    locks: Vec<Link>,
-    has_way_out: bool,
-}
-
-struct Link {
-    board: Arc<Board>,
-    waiting: Waiting,
-    holder: Holder,
-    holder_key: Key,
-}
-
-/// Those who wait for themselves, and those who wait for each other.
-#[derive(Default)]
-struct Stuck {
-    /// To be woken, as they are to be told in their next poll.
-    hopeless: Vec<Key>,
-    circles: Vec<Vec<TaskId>>,
-    behind: BTreeSet<TaskId>,
-}
-
-/// Finds those who wait for each other or for themselves.
-fn find_stuck(core: &Core, books: &mut Books) -> Stuck {
-    let mut stuck = BTreeMap::<Key, Links>::new();
-    books.each_waiting(core, &mut |board, key, waiting| {
-        let links = stuck.entry(key).or_default();
-        match holder_of(core, board).filter(|_| !waiting.is_granted && waiting.kind.has_holder()) {
-            Some((holder, holder_key)) => {
-                links.locks.push(Link { board: board.clone(), waiting: *waiting, holder, holder_key });
-            }
-            None => links.has_way_out = true,
-        }
-    });
-    for (_, alone) in &books.alone {
-        stuck.entry(alone.key).or_default().has_way_out = true;
-    }
-    stuck.retain(|key, links| !links.has_way_out && rests(core, *key));
-    // After the counts: see `Remote::count_clones`.
-    if core.remote().doorbell().has_rung() {
-        return Stuck::default();
-    }
-    loop {
-        let keys: BTreeSet<Key> = stuck.keys().copied().collect();
-        let before = stuck.len();
-        stuck.retain(|_, links| links.locks.iter().all(|link| keys.contains(&link.holder_key)));
-        if stuck.len() == before {
-            break;
-        }
-    }
-    let hopeless = tell_who_waits_for_itself(core, books, &stuck);
-    let mut found = Stuck { hopeless, ..Stuck::default() };
-    let links =
-        stuck.iter().map(|(key, links)| (*key, links.locks.iter().map(|link| link.holder_key).collect()));
-    let all_links: BTreeMap<Key, Vec<Key>> = links.collect();
-    let mut circles = circles(&all_links);
-    // Told once: somebody in the circle is new.
-    let is_told = |key: &Key| stuck[key].locks.iter().all(|link| link.waiting.is_told);
-    circles.retain(|circle| circle.len() > 1 && !circle.iter().all(is_told));
-    if circles.is_empty() {
-        return found;
-    }
-    for link in stuck.values().flat_map(|links| &links.locks) {
-        link.board.mark_told(link.waiting.seat);
-    }
-    let task = |key: &Key| super::task_id(core, *key);
-    found.circles = circles.iter().map(|circle| circle.iter().filter_map(task).collect()).collect();
-    found.behind = stuck.keys().filter_map(task).collect();
-    found
-}
-
-/// Queues the reports of those who wait for themselves, or notes that they are hopeless and gives them.
-fn tell_who_waits_for_itself(core: &Core, books: &mut Books, stuck: &BTreeMap<Key, Links>) -> Vec<Key> {
-    // Those that were told of another way, or gave up.
-    books.hopeless.retain(|(board, seat)| is_told(board, *seat));
-    let mut wake = Vec::new();
-    for (key, links) in stuck {
-        for Link { board, waiting, holder, holder_key } in &links.locks {
-            if holder_key != key || waiting.is_told {
-                continue;
-            }
-            board.mark_told(waiting.seat);
-            let stays =
-                waiting.kind == Kind::Lock && !holder.owner.may_have_passed_it_on() && !key.is_child();
-            if stays && waiting.is_known {
-                books.hopeless.push((board.clone(), waiting.seat));
-                wake.push(*key);
-            } else {
-                books.reports.push(Report::SelfWait {
-                    task: waits::info(core, super::task_id(core, *key)),
-                    kind: waiting.kind,
-                    created: board.created(),
-                    since: holder.since,
-                    asked: waiting.asked,
-                });
-            }
-        }
-    }
-    wake
-}
-
 /// The wait in that seat was polled and goes on. Gives what it waits for if that is hopeless, also by what the primitive
 /// says of itself now.
 pub(super) fn confirm(
@@ -328,7 +236,7 @@ pub(super) fn confirm(
 }
 
 /// Whether the wait in that seat is one that [`Board::mark_told`] was called for.
-fn is_told(board: &Board, seat: u32) -> bool {
+pub(super) fn is_told(board: &Board, seat: u32) -> bool {
     board.waiting().any(|waiting| waiting.seat == seat && waiting.is_told && !waiting.is_granted)
 }
 

@@ -13,6 +13,7 @@
 mod audit;
 mod books;
 mod report;
+mod stuck;
 mod waits;
 
 pub use report::Report;

@@ -308,12 +308,25 @@ impl Slots {
         }
     }
 
-    /// Every task alive now, in no order of meaning.
     /// All slots that were ever in use.
     pub(crate) fn numbers(&self) -> std::ops::Range<u32> {
         0..self.used.get()
     }
 
+    /// Every future in a group that has a slot now, and its group.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (Key, u32)> + '_ {
+        (0..self.used.get()).filter_map(|number| {
+            let slot = self.get(number)?;
+            match slot.occupant.get().unpack() {
+                Occupant::Child { group, .. } => {
+                    Some((Key::new(self.runtime, slot.generation.get(), number), group))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// Every task alive now, in no order of meaning.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskRef> + '_ {
         (0..self.used.get()).filter_map(|slot| match self.occupant(slot) {
             Occupant::Task(task) => Some(task),

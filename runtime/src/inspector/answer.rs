@@ -174,10 +174,7 @@ fn locks(dump: &Dump) -> String {
         let Some((_, WaitInfo { kind, created, holder, .. })) = waiting.first() else { continue };
         let _ = write!(text, "{kind} created at {created}");
         if let Some(holder) = holder {
-            let _ = match holder.task {
-                Some(task) => write!(text, "\n    held by {task} since {}", holder.since),
-                None => write!(text, "\n    held since {}", holder.since),
-            };
+            let _ = write!(text, "\n    {holder}");
         }
         for (status, info) in waiting {
             let what = if info.is_granted { "granted to" } else { "waited for by" };

@@ -32,6 +32,8 @@ pub struct Board {
     heir: AtomicUsize,
     /// The key of a holder with whom something is wrong and was told, and one more.
     told: AtomicUsize,
+    /// What the observer has noted of this holder; 0: nothing.
+    stamp: AtomicUsize,
     seats: Box<[Seat]>,
 }
 
@@ -130,6 +132,7 @@ impl Board {
             holder: HolderCell::default(),
             heir: AtomicUsize::new(0),
             told: AtomicUsize::new(0),
+            stamp: AtomicUsize::new(0),
             seats: (0..seats).map(|_| Seat::vacant()).collect(),
         }
     }
@@ -145,6 +148,7 @@ impl Board {
             holder: HolderCell::holding(self.holder.read()),
             heir: AtomicUsize::new(self.heir.load(Relaxed)),
             told: AtomicUsize::new(self.told.load(Relaxed)),
+            stamp: AtomicUsize::new(self.stamp.load(Relaxed)),
             seats: taken.chain(more.map(|_| Seat::vacant())).collect(),
         }
     }
@@ -199,6 +203,9 @@ impl Board {
         if self.home.load(Relaxed) == runtime {
             self.home.store(NOWHERE, Relaxed);
         }
+        if observer::runtime_of(self.stamp()) == runtime {
+            self.set_stamp(0);
+        }
     }
 
     /// Notes that what is wrong with the holder was told. Whether it had been noted already; that is forgotten when
@@ -206,6 +213,17 @@ impl Board {
     pub fn mark_holder_told(&self) -> bool {
         let name = self.holder().map_or(0, |holder| holder.owner.data.wrapping_add(1));
         self.told.swap(name, Relaxed) == name
+    }
+
+    /// What [`set_stamp`](Board::set_stamp) left, if nobody else has come to hold it since; 0 if not.
+    pub fn stamp(&self) -> usize {
+        self.stamp.load(Relaxed)
+    }
+
+    /// Leaves a note on whoever holds it now: the uppermost bits tell the runtime, as in a key, the rest is the observer's
+    /// own affair. It is forgotten when there is another holder, and when somebody begins to wait where nobody did.
+    pub fn set_stamp(&self, stamp: usize) {
+        self.stamp.store(stamp, Relaxed);
     }
 
     // For the queue.
@@ -221,6 +239,7 @@ impl Board {
         if wait.kind.has_holder() {
             if is_first {
                 self.told.store(0, Relaxed);
+                self.stamp.store(0, Relaxed);
             }
             // As long as its heir has not taken notice, the primitive does not know who holds it, and the board does.
             if wait.holder.is_some() || !self.has_expectant_heir() {
@@ -260,6 +279,7 @@ impl Board {
         seat.state.store(state | if is_afar { GRANTED_AFAR } else { GRANTED }, Relaxed);
         if HAVE_HOLDERS >> (state & KIND) & 1 != 0 {
             self.heir.store(index as usize + 1, Relaxed);
+            self.stamp.store(0, Relaxed);
         }
     }
 

@@ -3,20 +3,29 @@
 
 mod support;
 
+use futures_lite::future::poll_once;
 use runtime_executor::{
     Executor, Park, spawn,
+    task::yield_now,
     time::{Clock, Instant, sleep},
 };
-use runtime_io::{AsyncFd, Reactor, net::TcpListener};
+use runtime_io::{
+    AsyncFd, Reactor,
+    net::{Server, ServerStats, TcpListener},
+};
 use std::{
     fs::File,
+    future::pending,
     net,
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Wake},
     time::Duration,
 };
-use support::sys::{limit_descriptors, next_descriptor};
+use support::{
+    open_descriptors,
+    sys::{limit_descriptors, next_descriptor},
+};
 
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -151,5 +160,84 @@ fn a_hand_written_acceptor_recovers_too() {
         let begun = Instant::now();
         acceptor.await.unwrap();
         assert_eq!(Instant::now() - begun, Duration::from_millis(50));
+    });
+}
+
+#[test]
+fn a_server_without_descriptors_serves_all_that_queued_when_they_come_back() {
+    let _alone = alone();
+    let (listener, clients) = crowded(20);
+    run_paused(|reactor| async move {
+        let server = Server::from_listener(listener);
+        let limit = Limit::here();
+        let begun = Instant::now();
+        let serving = spawn(server.serve(async |_stream, _peer| pending::<()>().await));
+        sleep(Duration::from_millis(250)).await;
+        assert_eq!((server.stats(), reactor.waiters()), (ServerStats::default(), 0));
+        drop(limit);
+        while server.connections() < 20 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!(begun.elapsed() <= Duration::from_millis(250 + 100), "{:?}", begun.elapsed());
+        assert!(!serving.is_finished());
+    });
+    drop(clients);
+}
+
+#[test]
+fn a_server_without_descriptors_sweeps_its_queue_as_they_come_back() {
+    let _alone = alone();
+    let (listener, clients) = crowded(3);
+    run_paused(|_| async move {
+        let server = Server::from_listener(listener);
+        let limit = Limit::here();
+        let serving = spawn(server.serve(async |_stream, _peer| ()));
+        sleep(Duration::from_millis(10)).await;
+        server.stop_accepting();
+        sleep(Duration::from_millis(250)).await;
+        assert_eq!(server.stats().accepted, 0);
+        drop(limit);
+        assert_eq!(serving.await.unwrap().unwrap().finished, 3);
+    });
+    drop(clients);
+}
+
+#[test]
+fn no_descriptor_is_left_behind_whenever_a_server_is_dropped() {
+    let _alone = alone();
+    let before = open_descriptors();
+    for turns in 0..8 {
+        let (listener, clients) = crowded(2);
+        run_paused(|_| async move {
+            let server = Server::from_listener(listener).max_connections(1 + turns % 2);
+            let mut serving = Box::pin(server.serve(async |_stream, _peer| pending::<()>().await));
+            for _ in 0..turns {
+                assert!(poll_once(&mut serving).await.is_none());
+                yield_now().await;
+            }
+            drop(serving);
+            server.drain(Duration::ZERO).await;
+            assert_eq!(server.connections(), 0);
+        });
+        drop(clients);
+        assert_eq!(open_descriptors(), before, "after {turns} turns");
+    }
+}
+
+#[test]
+fn the_limit_of_a_server_leaves_some_descriptors_to_others() {
+    let _alone = alone();
+    // The listener, the selector, and what the test itself has open, are among them.
+    let limit = Limit(limit_descriptors(100));
+    let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    run_paused(|_| async move {
+        let server = Server::from_listener(TcpListener::from_std(listener).unwrap());
+        drop(limit);
+        let clients: Vec<_> = (0..95).map(|_| net::TcpStream::connect(address).unwrap()).collect();
+        let _serving = spawn(server.serve(async |_stream, _peer| pending::<()>().await));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(server.connections(), 90);
+        drop(clients);
     });
 }

@@ -137,12 +137,9 @@ impl Builder {
     }
 
     /// [`spawn`](Builder::spawn) on behalf of a caller further up.
+    #[doc(hidden)]
     #[inline(always)]
-    pub(crate) fn spawn_from<F>(
-        self,
-        spawned_at: &'static Location<'static>,
-        future: F,
-    ) -> JoinHandle<F::Output>
+    pub fn spawn_from<F>(self, spawned_at: &'static Location<'static>, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,

@@ -57,12 +57,24 @@ impl Point {
 /// Tells `story` each point in turn at which to cancel, until what it cancels runs to its end before. Gives how many
 /// points there were. Each run is on a virtual clock and has the same seed.
 #[track_caller]
+#[allow(dead_code, reason = "some stories need more")]
 pub(crate) fn at_every_point<F: Future<Output = ()>>(story: impl Fn(Point) -> F) -> usize {
+    let paused = || Executor::builder().clock(Clock::paused()).seed(7).build();
+    at_every_point_on(paused, story)
+}
+
+/// The same, on executors of another make.
+#[track_caller]
+#[allow(dead_code, reason = "most stories need nothing special")]
+pub(crate) fn at_every_point_on<F: Future<Output = ()>>(
+    executor: impl Fn() -> Executor,
+    story: impl Fn(Point) -> F,
+) -> usize {
     let points = [Moment::Suspended, Moment::Woken].map(|moment| {
         let runs = (0..MAX_POINTS).take_while(|number| {
             let is_passed = Rc::new(Cell::new(false));
             let point = Point { number: *number, moment, is_passed: is_passed.clone() };
-            Executor::builder().clock(Clock::paused()).seed(7).build().block_on(story(point));
+            executor().block_on(story(point));
             !is_passed.get()
         });
         runs.count()

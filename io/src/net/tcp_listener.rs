@@ -121,6 +121,21 @@ impl TcpListener {
         self.poll_accept_as(&mut WaiterId::shared(), context)
     }
 
+    /// Takes what the kernel has queued, whatever is known of its events: the last connections, before the listener is
+    /// closed.
+    pub(super) fn accept_now(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            match accept_step(self.io.get_ref()) {
+                Ok(Step::Done((stream, peer))) => {
+                    return TcpStream::from_nonblocking(stream).map(|stream| (stream, peer));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The connections as they come, without end.
     ///
     /// ```

@@ -22,6 +22,7 @@ pub(crate) mod interrupt;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[path = "no_interrupt.rs"]
 pub(crate) mod interrupt;
+pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod quit;

@@ -86,6 +86,11 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
+/// Whether `accept` failed because this is no listener, or none any more.
+pub(crate) fn is_no_listener(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP))
+}
+
 /// Whether `accept` failed for one connection that is gone, and the next may be fine. Linux hands errors of the
 /// network that were pending on the new socket to whoever accepts it (accept(2), "Error handling").
 pub(crate) fn is_one_connections_fault(error: &io::Error) -> bool {

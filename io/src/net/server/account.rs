@@ -1,0 +1,73 @@
+//! What a server has to tell: its counts, and how its end went.
+
+use runtime_executor::time::Instant;
+use std::{fmt, net::SocketAddr};
+
+/// What a [`Server`](super::Server) has counted since it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Handlers that have ended as they should.
+    pub finished: u64,
+    /// Handlers that have ended with an error.
+    pub failed: u64,
+    /// Handlers that have panicked.
+    pub panicked: u64,
+    /// Handlers that were cancelled: by a deadline, [`abort_clients`](super::Server::abort_clients), or the end of
+    /// [`serve`](super::Server::serve).
+    pub cancelled: u64,
+    /// Attempts to accept that have failed, and were made anew. Want of descriptors is not among them: `accept` waits.
+    pub accept_errors: u64,
+}
+
+impl ServerStats {
+    /// Connections that are open: accepted, and their handlers have not been dropped yet.
+    pub fn open(&self) -> u64 {
+        self.accepted - self.finished - self.failed - self.panicked - self.cancelled
+    }
+}
+
+/// How the end of a [`Server`](super::Server) went. The counts are exact: every connection that was open when it stopped
+/// accepting, or that its last sweep found in the kernel's queue, is in one of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Drained<P = SocketAddr> {
+    /// Handlers that came to their own end: a value, an error or a panic.
+    pub finished: u64,
+    /// Those that were cancelled.
+    pub forced: Vec<Straggler<P>>,
+}
+
+impl<P> Default for Drained<P> {
+    fn default() -> Self {
+        Self { finished: 0, forced: Vec::new() }
+    }
+}
+
+/// A connection whose handler was cancelled while its server ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Straggler<P = SocketAddr> {
+    /// Whom it was with.
+    pub peer: P,
+    /// The name of its task.
+    pub name: String,
+    /// When it was accepted.
+    pub since: Instant,
+}
+
+impl<P> fmt::Display for Straggler<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, connected for {:.1?}", self.name, self.since.elapsed())
+    }
+}
+
+impl<P> fmt::Display for Drained<P> {
+    /// One line, and one for each straggler.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} connections finished, {} were cut", self.finished, self.forced.len())?;
+        self.forced.iter().try_for_each(|straggler| write!(f, "\n  {straggler}"))
+    }
+}

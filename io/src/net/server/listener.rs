@@ -1,0 +1,73 @@
+//! What a server asks of a listener, so that one server serves TCP and whatever else has connections.
+
+use super::super::{tcp_listener::TcpListener, tcp_stream::TcpStream};
+use std::{fmt, future::Future, io, net::SocketAddr};
+
+/// What a [`Server`](super::Server) can accept from. Sealed: the listeners of this module are all there are.
+pub trait Listener: sealed::Accept {
+    /// A connection.
+    type Stream: 'static;
+    /// Whom it is with.
+    type Peer: Clone + fmt::Debug + 'static;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    type Peer = SocketAddr;
+}
+
+pub(super) mod sealed {
+    use super::*;
+
+    /// One connection with the address of its peer.
+    pub(crate) type Accepted<L> = io::Result<(<L as Listener>::Stream, <L as Listener>::Peer)>;
+
+    pub trait Accept: fmt::Debug + Sized + 'static {
+        /// The next connection.
+        fn next(&self) -> impl Future<Output = Accepted<Self>>
+        where
+            Self: Listener;
+
+        /// What the kernel has in its queue now, whatever is known of the listener; `WouldBlock` if that is nothing.
+        fn next_in_queue(&self) -> Accepted<Self>
+        where
+            Self: Listener;
+
+        /// Where clients find it.
+        fn place(&self) -> io::Result<Self::Peer>
+        where
+            Self: Listener;
+
+        /// Ends a connection whose peer may still be sending.
+        fn close(stream: Self::Stream) -> impl Future<Output = io::Result<()>>
+        where
+            Self: Listener;
+
+        /// A peer as it is named in reports.
+        fn name(peer: &Self::Peer) -> String
+        where
+            Self: Listener;
+    }
+
+    impl Accept for TcpListener {
+        fn next(&self) -> impl Future<Output = Accepted<Self>> {
+            self.accept()
+        }
+
+        fn next_in_queue(&self) -> Accepted<Self> {
+            self.accept_now()
+        }
+
+        fn place(&self) -> io::Result<SocketAddr> {
+            self.local_addr()
+        }
+
+        fn close(stream: TcpStream) -> impl Future<Output = io::Result<()>> {
+            stream.graceful_close()
+        }
+
+        fn name(peer: &SocketAddr) -> String {
+            peer.to_string()
+        }
+    }
+}

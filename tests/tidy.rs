@@ -50,6 +50,9 @@ const THREAD_LOCAL_HOME: &str = "executor/src/current.rs";
 /// More than this nobody holds in the head. Tests and benches are lists, and may be longer.
 const MAX_LINES: usize = 500;
 
+/// Futures of work that goes on whether or not anybody awaits it: to drop one is to detach.
+const FUTURES_OF_WORK_THAT_RUNS: [&str; 4] = ["JoinHandle", "SharedJoinHandle", "ScopedHandle", "Shield"];
+
 #[test]
 fn packages_use_only_steps_below_them() {
     expect_none(&staircase(&repository()));
@@ -93,6 +96,11 @@ fn whoever_ignores_a_test_says_why() {
 #[test]
 fn there_is_one_thread_local() {
     expect_none(&thread_locals(&repository()));
+}
+
+#[test]
+fn every_future_says_what_becomes_of_it_unless_it_is_awaited() {
+    expect_none(&forgetful_futures(&repository()));
 }
 
 #[test]
@@ -306,6 +314,38 @@ fn thread_locals(files: &[File]) -> Vec<String> {
     findings
 }
 
+/// A public type that is a future (the compiler warns of `impl Future` by itself), without `#[must_use = "…"]`. One that is given
+/// out in a pair, such as a receiver, is left alone: the compiler would not warn of it there.
+fn forgetful_futures(files: &[File]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for file in files.iter().filter(|file| file.is_rust() && file.path.contains("src/")) {
+        let mut warns = false;
+        for (line, text) in file.lines() {
+            let text = text.trim_start();
+            let name = text.strip_prefix("pub struct ").or(text.strip_prefix("pub enum ")).unwrap_or("");
+            let name = name.split(|character: char| !character.is_alphanumeric()).next().unwrap_or("");
+            let is_future =
+                || file.code().any(|(_, code)| code.contains(" Future for ") && names_type(code, name));
+            let is_exempt = name == "Receiver" || FUTURES_OF_WORK_THAT_RUNS.contains(&name);
+            if !name.is_empty() && !warns && !is_exempt && is_future() {
+                let what = format!(
+                    "`{name}` is a future: `#[must_use = \"…\"]` says what is not done unless it is awaited"
+                );
+                findings.push(file.finding(line, &what));
+            }
+            let is_prelude = text.starts_with("#[") || text.starts_with("///");
+            warns = is_prelude && (warns || text.starts_with("#[must_use = \""));
+        }
+    }
+    findings
+}
+
+/// Whether a line `impl … for NAME…` is about that type.
+fn names_type(code: &str, name: &str) -> bool {
+    let rest = code.split(" for ").last().and_then(|rest| rest.strip_prefix(name));
+    rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+}
+
 fn private_paths(files: &[File]) -> Vec<String> {
     let roots = [concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
     let mut findings = Vec::new();
@@ -421,6 +461,10 @@ fn every_rule_can_fail() {
         (thread_locals, "io/src/a.rs", "//! No thread_local! here.\nthread_local! {}", &[2]),
         (thread_locals, THREAD_LOCAL_HOME, "thread_local! {}\nstd::thread_local! {}", &[2]),
         (thread_locals, "executor/tests/a.rs", "thread_local! {}", &[]),
+        (forgetful_futures, "io/src/a.rs", "pub struct A<F> {}\nimpl<F> Future for A<F> {}", &[1]),
+        (forgetful_futures, "io/src/a.rs", "#[must_use = \"x\"]\npub struct A;\nimpl Future for A {}", &[]),
+        (forgetful_futures, "io/src/a.rs", "#[must_use]\npub enum A {}\nimpl Future for A {}", &[2]),
+        (forgetful_futures, "io/src/a.rs", "pub struct A;\nimpl Future for Ab {}", &[]),
         (private_paths, "README.md", &path, &[3]),
     ];
     for (rule, path, text, lines) in cases {

@@ -79,6 +79,10 @@ impl RuntimeId {
     /// Runs `f` soon on that runtime's thread, inside the runtime, between two polls. Any thread may call this;
     /// calls of one thread run in their order. A panic in `f` is reported and goes no further.
     ///
+    /// This name is a number that anybody may copy, so the runtime does not know whether somebody means to call this. If `f`
+    /// is to wake somebody, keep a [`Handle`](crate::Handle) as well: without one, a runtime in which nothing else can happen
+    /// takes that for a deadlock.
+    ///
     /// # Errors
     /// [`RuntimeGone`] if the runtime has ended; `f` is then dropped here. If it ends before it comes to run
     /// `f`, then `f` is dropped there.

@@ -553,6 +553,25 @@ fn a_thread_that_only_has_a_handle_may_still_act() {
 }
 
 #[test]
+fn a_thread_that_only_has_a_local_future_may_still_have_it_dropped_here() {
+    goes_well(async || {
+        let event = Rc::new(Event::new());
+        let set = event.clone();
+        let on_drop = common::OnDrop::new(move || set.set());
+        let future = task::local(async move { drop(on_drop) });
+        // Dropped when the loop sleeps already, or is about to.
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().spawn(move || {
+            let _ = gone.recv_timeout(Duration::from_millis(20));
+            drop(future);
+        });
+        event.wait().await;
+        thread.unwrap().join().unwrap();
+        drop(go);
+    });
+}
+
+#[test]
 fn who_is_woken_by_the_last_event_before_the_end_is_not_at_an_end() {
     goes_well(async || {
         let polls = Cell::new(0);

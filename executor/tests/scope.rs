@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Drops, Log, bomb, cancelled_after, executor, own_waker, paused, poll_once, scaled};
+use common::{
+    Drops, Guarded, Log, OnDrop, bomb, cancelled_after, executor, own_waker, paused, poll_once, scaled,
+};
 use runtime_executor::{
     join, spawn,
     task::{self, CancelScope, Scope, scope, yield_now},
@@ -14,11 +16,11 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future, pending, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     ptr,
     rc::Rc,
     sync::atomic::{AtomicPtr, Ordering},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -506,4 +508,21 @@ fn a_body_that_panics_before_it_is_a_future_closes_the_scope() {
         drop(shared.spawn(async move { drop(kept) }));
         assert_eq!(Rc::strong_count(&value), 1, "it takes no more children");
     });
+}
+
+#[test]
+fn whoever_polls_a_handle_in_the_drop_of_its_own_child_is_told_so() {
+    let own: Rc<RefCell<Option<task::ScopedHandle<()>>>> = Rc::default();
+    let message = Rc::new(RefCell::new(String::new()));
+    executor().block_on(scope(async |s| {
+        let (handle, heard) = (own.clone(), message.clone());
+        let in_drop = OnDrop::new(move || {
+            let mut handle = handle.take().expect("put there below");
+            let poll = || Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop()));
+            let payload = catch_unwind(AssertUnwindSafe(poll)).unwrap_err();
+            *heard.borrow_mut() = payload.downcast_ref::<&str>().copied().unwrap_or("no text").to_owned();
+        });
+        *own.borrow_mut() = Some(s.spawn(Guarded::new(in_drop, |_| Poll::Ready(()))));
+    }));
+    assert!(message.borrow().ends_with("or by the drop of its own child"), "{message:?}");
 }

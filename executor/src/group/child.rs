@@ -321,7 +321,7 @@ impl Drop for Released {
 /// There is no error: a child that panics takes its scope with it, and so whoever awaits it in there.
 ///
 /// # Panics
-/// When polled after it has given its output, or after the scope has ended without one.
+/// When polled after it has given its output, after the scope has ended without one, or by the drop of its own child.
 ///
 /// # Cancel safety
 /// Polling `&mut handle` and dropping that borrow loses nothing.
@@ -359,7 +359,8 @@ impl<T> Future for ScopedHandle<T> {
         }
         assert!(
             block.has(OUTPUT),
-            "a ScopedHandle was polled after it had given its output, or after its scope had ended without one"
+            "a ScopedHandle was polled after it had given its output, after its scope had ended without one, or by the drop \
+             of its own child"
         );
         block.clear(OUTPUT);
         // SAFETY: the vtable belongs to the block.

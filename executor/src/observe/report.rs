@@ -114,6 +114,10 @@ pub enum Report {
     },
     /// The runtime ended before a task that was spawned, and neither cancelled nor a daemon, had its first turn. In debug
     /// builds only.
+    ///
+    /// Of tasks alone. That a future which is no task was dropped without a poll is mostly right (a branch of `select!` whose
+    /// neighbour was ready, the timer of a `timeout` that was not needed), so nobody is told at run time: the compiler warns
+    /// of a future that is not used, and each of ours says what it has not done.
     #[non_exhaustive]
     NeverRan {
         /// The first one.

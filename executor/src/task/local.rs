@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "promises Send for what is only touched at home")]
 
-use crate::{RuntimeId, current};
+use crate::{core::Core, current, registry::Access};
 use std::{
     fmt,
     mem::ManuallyDrop,
@@ -34,7 +34,8 @@ use std::{
 ///
 /// Costs a box. Polled in another runtime than the one that made it, it panics; dropped elsewhere, it is sent home, and
 /// dropped there before the loop sleeps again. If its home has ended by then it is leaked: what it holds may be dropped on
-/// no other thread.
+/// no other thread. As another thread may do that at any moment, a run that stands still is not called a deadlock while there
+/// is one of these.
 ///
 /// # Panics
 /// If no runtime runs on this thread.
@@ -43,7 +44,7 @@ pub fn local<F>(future: F) -> Local<F::IntoFuture>
 where
     F: IntoFuture<IntoFuture: 'static>,
 {
-    let home = current::expect("task::local", |core| core.id());
+    let home = current::expect("task::local", Core::access);
     Local(Some(Boxed { home, future: ManuallyDrop::new(Box::pin(future.into_future())) }))
 }
 
@@ -53,17 +54,24 @@ pub struct Local<F: 'static>(Option<Boxed<F>>);
 
 /// A future, and where it may be opened.
 struct Boxed<F: 'static> {
-    home: RuntimeId,
+    /// Counted, as whoever has this on another thread may yet have something dropped at home.
+    home: Access,
     future: ManuallyDrop<Pin<Box<F>>>,
 }
 
 // SAFETY: the future is touched at home only (L1); elsewhere this is an integer and a pointer that is not used (L2).
 unsafe impl<F> Send for Boxed<F> {}
 
+impl<F> Boxed<F> {
+    fn is_home(&self) -> bool {
+        self.home.runtime().is_current()
+    }
+}
+
 impl<F> Drop for Boxed<F> {
     /// At home; elsewhere the future is leaked.
     fn drop(&mut self) {
-        if self.home.is_current() {
+        if self.is_home() {
             // SAFETY: this is the drop, and nothing comes after it.
             unsafe { ManuallyDrop::drop(&mut self.future) };
         }
@@ -73,9 +81,9 @@ impl<F> Drop for Boxed<F> {
 impl<F> Drop for Local<F> {
     fn drop(&mut self) {
         if let Some(boxed) = self.0.take()
-            && !boxed.home.is_current()
+            && !boxed.is_home()
         {
-            let home = boxed.home;
+            let home = boxed.home.runtime();
             // Refused if its home has ended; dropped here by that, so leaked.
             let _ = home.post(move || drop(boxed));
         }
@@ -90,7 +98,7 @@ impl<F: Future> Future for Local<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let boxed = self.0.as_mut().expect("taken only when dropped");
         assert!(
-            boxed.home.is_current(),
+            boxed.is_home(),
             "a `task::local` future was polled away from the runtime that made it: it holds what must not leave its \
              thread; await it there, or make a future that is Send"
         );
@@ -101,7 +109,7 @@ impl<F: Future> Future for Local<F> {
 impl<F> fmt::Debug for Local<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local")
-            .field("home", &self.0.as_ref().map(|boxed| boxed.home))
+            .field("home", &self.0.as_ref().map(|boxed| boxed.home.runtime()))
             .finish_non_exhaustive()
     }
 }

@@ -102,13 +102,16 @@ fn a_handler_of_the_programs_own_gets_all_signals_but_ours() {
     use std::sync::atomic::AtomicUsize;
 
     static OWN: AtomicUsize = AtomicUsize::new(0);
+    static ON_OTHER_STACKS: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn count(_signal: libc::c_int) {
         OWN.fetch_add(1, Ordering::Relaxed);
+        ON_OTHER_STACKS.fetch_add(usize::from(!support::sys::is_on_signal_stack()), Ordering::Relaxed);
     }
     support::sys::handle(libc::SIGURG, count);
     let probe = runtime_io::ThreadProbe::new().unwrap();
     support::sys::raise(libc::SIGURG);
     assert_eq!(OWN.load(Ordering::Relaxed), 1, "it still gets its own");
+    assert_eq!(ON_OTHER_STACKS.load(Ordering::Relaxed), 0, "on the stack that it asked for");
     let seen = std::thread::scope(|scope| scope.spawn(|| probe.look()).join().unwrap());
     assert!(seen.is_some_and(|sight| sight.glance.is_none()), "this thread runs no runtime");
     assert_eq!(OWN.load(Ordering::Relaxed), 1, "and none of ours");

@@ -3,10 +3,15 @@
 
 use runtime::{spawn_blocking, sync::Lock, task};
 use std::{
-    env, fs,
+    env,
+    fs::{self, Permissions},
     future::pending,
     io::{BufRead, BufReader, Read},
-    path::PathBuf,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     rc::Rc,
 };
@@ -53,10 +58,21 @@ struct Story {
 
 impl Story {
     fn begin(mode: &str) -> Self {
-        let sockets = env::temp_dir().join(format!("rt-story-{mode}-{}", std::process::id()));
+        Self::begin_as(mode, mode, None)
+    }
+
+    /// The same under a name of its own, and run by that user, which takes root.
+    fn begin_as(name: &str, mode: &str, user: Option<u32>) -> Self {
+        let sockets = env::temp_dir().join(format!("rt-story-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&sockets);
         fs::create_dir(&sockets).unwrap();
-        let mut child = Command::new(env::current_exe().unwrap())
+        let mut command = Command::new(env::current_exe().unwrap());
+        if let Some(user) = user {
+            chown(&sockets, Some(user), Some(user)).unwrap();
+            command = Command::new(for_everybody(&sockets, &env::current_exe().unwrap()));
+            command.uid(user).gid(user);
+        }
+        let mut child = command
             .args(["--ignored", "--exact", "child", "--nocapture"])
             .envs([("RT_CHILD", mode), ("RUNTIME_INSPECT", "1")])
             .env("XDG_RUNTIME_DIR", &sockets)
@@ -73,6 +89,15 @@ impl Story {
     fn rt(&self, arguments: &[&str]) -> Output {
         let mut rt = Command::new(env!("CARGO_BIN_EXE_rt"));
         rt.args(arguments).env("XDG_RUNTIME_DIR", &self.sockets).output().unwrap()
+    }
+
+    /// What `rt ps` says to somebody else: whether it has an answer, and what its complaint is. Takes root.
+    fn ask_as(&self, user: u32) -> (bool, String) {
+        let mut rt = Command::new(for_everybody(&self.sockets, Path::new(env!("CARGO_BIN_EXE_rt"))));
+        rt.args(["ps", &self.child.id().to_string()]).env("XDG_RUNTIME_DIR", &self.sockets);
+        let output = rt.uid(user).gid(user).output().unwrap();
+        assert_eq!(output.status.success(), !output.stdout.is_empty());
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
     }
 
     /// What the child's loop says of itself. On a machine that is busy enough it is late once.
@@ -163,6 +188,67 @@ fn sigquit_shows_the_tasks_and_the_process_goes_on() {
         said.contains("runtime: SIGQUIT\nruntime on thread 'child'\n3 tasks, 0 ready\nmain task has waited "),
         "{said}"
     );
+}
+
+/// A copy of that program which every user may run.
+fn for_everybody(folder: &Path, program: &Path) -> PathBuf {
+    let copy = folder.join(program.file_name().unwrap());
+    fs::copy(program, &copy).unwrap();
+    fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+    copy
+}
+
+/// Whether this test may become somebody else; says so if not.
+fn is_root() -> bool {
+    let is_root = own_user() == 0;
+    if !is_root {
+        println!("skipped: to become another user takes root");
+    }
+    is_root
+}
+
+/// Who runs this process.
+fn own_user() -> u32 {
+    let own = env::temp_dir().join(format!("rt-story-user-{}", std::process::id()));
+    fs::write(&own, "").unwrap();
+    let user = fs::metadata(&own).unwrap().uid();
+    fs::remove_file(&own).unwrap();
+    user
+}
+
+/// `nobody`, on most systems.
+const STRANGER: u32 = 65_534;
+
+#[test]
+fn a_stranger_gets_no_answer_even_where_the_directory_was_opened() {
+    if !is_root() {
+        return;
+    }
+    let story = Story::begin_as("guarded", "turning", None);
+    let (is_answered, said) = story.ask_as(STRANGER);
+    assert!(!is_answered && said.contains("Permission denied"), "{said}");
+    let directory = story.sockets.join("rt-inspect");
+    let socket = directory.join(format!("{}.sock", story.child.id()));
+    for place in [&directory, &socket] {
+        fs::set_permissions(place, Permissions::from_mode(0o777)).unwrap();
+    }
+    let (is_answered, said) = story.ask_as(STRANGER);
+    assert!(!is_answered && said.contains("it answers nobody but its own user"), "{said}");
+    assert!(story.ask("ps").contains("holder"), "its own user is answered still");
+    assert!(story.end().0.success());
+}
+
+#[test]
+fn a_socket_of_somebody_elses_is_not_believed() {
+    if !is_root() {
+        return;
+    }
+    let story = Story::begin_as("foreign", "turning", Some(STRANGER));
+    assert_eq!(story.ask_as(STRANGER), (true, String::new()));
+    let output = story.rt(&["ps", &story.child.id().to_string()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("its socket is somebody else's"), "{said}");
+    assert!(story.end().0.success());
 }
 
 #[test]

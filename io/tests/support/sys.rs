@@ -112,8 +112,18 @@ pub(crate) fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
     // SAFETY: all zeroes is an action without flags.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as usize;
+    action.sa_flags = libc::SA_ONSTACK;
     // SAFETY: the caller's promise.
     assert_eq!(unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) }, 0);
+}
+
+/// Whether this runs on the stack that the thread has for signals; std gives each thread one.
+pub(crate) fn is_on_signal_stack() -> bool {
+    // SAFETY: all zeroes is a stack of nothing.
+    let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
+    // SAFETY: it only asks.
+    assert_eq!(unsafe { libc::sigaltstack(std::ptr::null(), &raw mut stack) }, 0);
+    stack.ss_flags & libc::SS_ONSTACK != 0
 }
 
 /// Sends a signal to this thread.

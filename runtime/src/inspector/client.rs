@@ -72,10 +72,16 @@ fn ask(directory: &Path, question: &str, process: u32) -> Result<String, String>
         }
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
-        writeln!(socket, "{question}")?;
         let mut answer = String::new();
-        socket.read_to_string(&mut answer)?;
-        Ok(answer)
+        // Whoever is not to be answered is hung up on, perhaps before the question is out.
+        let heard = writeln!(socket, "{question}").and_then(|()| socket.read_to_string(&mut answer));
+        match heard.map_err(|error| error.kind()) {
+            Ok(0) | Err(io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                Err(io::Error::other("it answers nobody but its own user, or is about to end"))
+            }
+            Ok(_) => Ok(answer),
+            Err(kind) => Err(kind.into()),
+        }
     };
     converse().map_err(|error| format!("process {process} does not answer: {error}"))
 }

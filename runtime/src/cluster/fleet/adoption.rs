@@ -4,7 +4,7 @@
 //! moment a slot's worker is gone, stopped or known to hang, another worker accepts from the slot's sockets too. That
 //! includes slots that are given up or retired: their sockets cannot be closed without resetting what is queued.
 
-use super::{Action, Fleet, LifeId, SlotId};
+use super::{Action, Fleet, LifeId, Slot, SlotId};
 use crate::cluster::settings::Listeners;
 
 impl Fleet {
@@ -23,7 +23,7 @@ impl Fleet {
             let place = &self.slots[index];
             // Who stops accepting lets go of what it has adopted.
             let adopter = place.adopter.filter(|&by| self.is_serving(Some(by)));
-            let is_served = self.is_serving(place.current) || self.is_serving(place.next);
+            let is_served = place.lives().any(|life| self.is_serving(Some(life)));
             self.slots[index].adopter = match adopter {
                 Some(by) if is_served => {
                     self.actions.push(Action::Release { slot, by });
@@ -41,10 +41,10 @@ impl Fleet {
         }
     }
 
-    /// The serving life that has adopted the fewest slots; of these the lowest slot's.
+    /// The serving life that has adopted the fewest slots; of these the one in the lowest slot.
     fn least_burdened(&self) -> Option<LifeId> {
         let burden = |id: LifeId| self.slots.iter().filter(|slot| slot.adopter == Some(id)).count();
-        let serving = self.slots.iter().flat_map(|slot| [slot.current, slot.next]).flatten();
+        let serving = self.slots.iter().flat_map(Slot::lives);
         serving.filter(|&id| self.is_serving(Some(id))).min_by_key(|&id| burden(id))
     }
 }

@@ -85,6 +85,7 @@ impl Fleet {
         } else if slot.next.take_if(|next| *next == id).is_some() {
             Role::Next
         } else {
+            slot.stand_in.take_if(|stand_in| *stand_in == id);
             Role::Former
         }
     }
@@ -131,6 +132,6 @@ impl Fleet {
         place.record.launch_failed();
         let after = place.record.delay(&self.settings.back_off, &self.random);
         place.recycle_at = Some(self.now.saturating_add(after));
-        Next::Restart { after }
+        Next::TryAgain { after }
     }
 }

@@ -98,6 +98,8 @@ pub(crate) enum Next {
     Nothing,
     /// Another one after that time.
     Restart { after: Duration },
+    /// It was a replacement. Who was to be replaced serves on, and after that time another one is started.
+    TryAgain { after: Duration },
     /// A replacement is under way already.
     Replacement,
     /// The slot is given up, until a reload: too many restarts, or none would help.
@@ -111,7 +113,7 @@ impl fmt::Display for Line {
         self.what.fmt(f)?;
         match self.left_out {
             0 => Ok(()),
-            n => write!(f, " ({n} more lines about this worker were left out before)"),
+            n => write!(f, " (lines about this worker left out before: {n})"),
         }
     }
 }
@@ -160,6 +162,13 @@ impl fmt::Display for Next {
             Self::Nothing => Ok(()),
             Self::Restart { after } if after.is_zero() => f.write_str("; it is restarted"),
             Self::Restart { after } => write!(f, "; it is restarted in {:.1} s", after.as_secs_f64()),
+            Self::TryAgain { after } => {
+                write!(
+                    f,
+                    "; the one it was to replace serves on, and it is tried again in {:.1} s",
+                    after.as_secs_f64()
+                )
+            }
             Self::Replacement => f.write_str("; its replacement is under way"),
             Self::Quarantine => f.write_str("; it is given up until a reload"),
             Self::Done => f.write_str("; it is not restarted"),

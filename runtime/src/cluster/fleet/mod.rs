@@ -211,6 +211,7 @@ impl Fleet {
     fn settle(&mut self) {
         if self.course == Course::Running {
             self.go_on_with_reload();
+            self.dismiss_stand_ins();
             self.resize();
             self.start_recycling();
             self.stop_if_nobody_is_left();

@@ -75,14 +75,21 @@ impl Fleet {
         }
     }
 
-    /// The old ones keep serving. Those of the new ones that are ready may have accepted connections: these are seen to.
+    /// The old ones keep serving. Those of the new ones that are ready may have accepted connections: these are seen to,
+    /// and if it so happens that none of the old ones serves just now, they serve until one does.
     pub(super) fn fail_reload(&mut self, why: String) {
         let (Reload::Opening { generation } | Reload::Starting { generation }) = self.reload else { return };
         self.reload = Reload::Idle;
         self.tell(None, Level::Error, What::ReloadFailed { generation, why });
         for index in 0..self.slots.len() {
-            if let Some(next) = self.slots[index].next.take() {
-                self.dismiss(next);
+            match self.slots[index].next.take() {
+                Some(next) if self.is_serving(Some(next)) => {
+                    // Two failures in a row: there can be one already, and one will do.
+                    if let Some(former) = self.slots[index].stand_in.replace(next) {
+                        self.dismiss(former);
+                    }
+                }
+                next => next.into_iter().for_each(|next| self.dismiss(next)),
             }
         }
         self.actions.push(Action::CloseProgram { generation });
@@ -111,7 +118,17 @@ impl Fleet {
             self.hand_over(slot);
         }
         self.actions.push(Action::CloseProgram { generation: old });
-        self.limit_draining_generations();
+    }
+
+    pub(super) fn dismiss_stand_ins(&mut self) {
+        if !self.slots.iter().any(|slot| self.is_serving(slot.current)) {
+            return;
+        }
+        for index in 0..self.slots.len() {
+            if let Some(stand_in) = self.slots[index].stand_in.take() {
+                self.dismiss(stand_in);
+            }
+        }
     }
 
     fn limit_draining_generations(&mut self) {
@@ -157,6 +174,7 @@ impl Fleet {
             self.tell(Some(slot), Level::Warning, What::Hurried { slot, life: oldest });
             self.hurry(oldest);
         }
+        self.limit_draining_generations();
     }
 
     /// After how many requests a worker should ask to be replaced.
@@ -230,8 +248,8 @@ impl Fleet {
     fn shrink(&mut self) {
         let usefulness = |&slot: &SlotId| {
             let place = &self.slots[slot.index()];
-            let serves = self.is_serving(place.current);
-            (place.standing == Standing::Active, serves, Reverse(slot))
+            let serves = place.lives().any(|life| self.is_serving(Some(life)));
+            (serves, place.standing == Standing::Active, Reverse(slot))
         };
         let least = self.active().min_by_key(usefulness);
         let Some(slot) = least.filter(|_| self.active().count() > 1) else {
@@ -240,8 +258,8 @@ impl Fleet {
         };
         let place = &mut self.slots[slot.index()];
         place.give_up(Standing::Retired);
-        let (current, next) = (place.current.take(), place.next.take());
-        for life in [current, next].into_iter().flatten() {
+        let lives = [place.current.take(), place.next.take(), place.stand_in.take()];
+        for life in lives.into_iter().flatten() {
             self.dismiss(life);
         }
         self.tell(Some(slot), Level::Info, What::Shrunk { slot });

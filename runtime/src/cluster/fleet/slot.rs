@@ -29,6 +29,8 @@ pub(super) struct Slot {
     /// A replacement, while the current one is still needed: of the same generation if the current one is recycled, of
     /// the next one during a reload.
     pub(super) next: Option<LifeId>,
+    /// One of a generation that has failed to come, kept as long as nobody of the old one serves.
+    pub(super) stand_in: Option<LifeId>,
     pub(super) standing: Standing,
     /// When the next life begins; never with `current`.
     pub(super) restart_at: Option<Duration>,
@@ -54,10 +56,16 @@ pub(super) enum Standing {
 }
 
 impl Slot {
+    /// Whoever serves its sockets if it serves at all.
+    pub(super) fn lives(&self) -> impl Iterator<Item = LifeId> {
+        [self.current, self.next, self.stand_in].into_iter().flatten()
+    }
+
     pub(super) fn starting_at(now: Duration) -> Self {
         Self {
             current: None,
             next: None,
+            stand_in: None,
             standing: Standing::Active,
             restart_at: Some(now),
             recycle_at: None,

@@ -51,7 +51,7 @@ impl Fleet {
         self.resize = 0;
         self.watch.due = None;
         for slot in &mut self.slots {
-            (slot.current, slot.next, slot.adopter) = (None, None, None);
+            (slot.current, slot.next, slot.stand_in, slot.adopter) = (None, None, None, None);
             (slot.restart_at, slot.recycle_at) = (None, None);
         }
         let (grace, margin) = (self.settings.grace, self.settings.kill_margin);

@@ -1,7 +1,12 @@
 //! What a server asks of a listener, so that one server serves TCP and whatever else has connections.
 
 use super::super::{tcp_listener::TcpListener, tcp_stream::TcpStream};
-use std::{fmt, future::Future, io, net::SocketAddr};
+use std::{
+    fmt::{self, Write},
+    future::Future,
+    io,
+    net::SocketAddr,
+};
 
 /// What a [`Server`](super::Server) can accept from. Sealed: the listeners of this module are all there are.
 pub trait Listener: sealed::Accept {
@@ -43,8 +48,11 @@ pub(super) mod sealed {
         where
             Self: Listener;
 
-        /// A peer as it is named in reports.
-        fn name(peer: &Self::Peer) -> String
+        /// About as many bytes as [`write_name`](Accept::write_name) writes.
+        const LONGEST_NAME: usize;
+
+        /// Writes a space and the peer as it is named in reports.
+        fn write_name(peer: &Self::Peer, name: &mut String)
         where
             Self: Listener;
     }
@@ -66,8 +74,10 @@ pub(super) mod sealed {
             stream.graceful_close()
         }
 
-        fn name(peer: &SocketAddr) -> String {
-            peer.to_string()
+        const LONGEST_NAME: usize = " 255.255.255.255:65535".len();
+
+        fn write_name(peer: &SocketAddr, name: &mut String) {
+            let _ = write!(name, " {peer}"); // a string takes everything
         }
     }
 }

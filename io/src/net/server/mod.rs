@@ -4,6 +4,7 @@
 //! task of one connection.
 
 mod account;
+mod bell;
 mod connection;
 mod listener;
 mod outcome;

@@ -68,8 +68,7 @@ where
     async fn accept(&self, listener: &L) -> Option<io::Error> {
         let mut in_a_row = 0;
         loop {
-            // While it is full the queue is the kernel's.
-            self.shared.room.wait().await;
+            self.room().await;
             match listener.next().await {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if is_final(&error) => return Some(error),
@@ -79,6 +78,13 @@ where
                 }
             }
             give_way(&mut in_a_row).await;
+        }
+    }
+
+    /// While it is full the queue is the kernel's.
+    async fn room(&self) {
+        if !self.shared.room.is_set() {
+            self.shared.room.wait().await;
         }
     }
 
@@ -109,7 +115,7 @@ where
     async fn sweep(&self, listener: &L) {
         let mut in_a_row = 0;
         for _ in 0..MAX_SWEEP {
-            self.shared.room.wait().await;
+            self.room().await;
             match listener.next_in_queue() {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_final(&error) => return,

@@ -6,6 +6,7 @@
 
 use super::{
     account::{Drained, ServerStats, Straggler},
+    bell::Bell,
     listener::Listener,
 };
 use runtime_executor::{task::CancelHandle, time::Instant};
@@ -30,7 +31,6 @@ pub(super) struct Shared<L: Listener> {
     limit: Cell<usize>,
     connections: RefCell<Slab<Connected<L::Peer>>>,
     stats: Cell<ServerStats>,
-    is_draining: Cell<bool>,
     is_served: Cell<bool>,
     /// When what is left is cancelled.
     deadline: Cell<Option<Instant>>,
@@ -39,8 +39,8 @@ pub(super) struct Shared<L: Listener> {
     pub(super) room: Event,
     /// Set while nobody is connected.
     pub(super) idle: Event,
-    /// Set when it accepts no more.
-    pub(super) draining: Event,
+    /// Rung when it accepts no more.
+    pub(super) draining: Bell,
     /// Set when the deadline has moved, until that was seen.
     pub(super) hurried: Event,
     /// Set when it has ended.
@@ -73,13 +73,12 @@ impl<L: Listener> Shared<L> {
             limit: Cell::new(limit),
             connections: RefCell::default(),
             stats: Cell::default(),
-            is_draining: Cell::new(false),
             is_served: Cell::new(false),
             deadline: Cell::new(None),
             drained: RefCell::default(),
             room: Event::new(),
             idle: Event::new(),
-            draining: Event::new(),
+            draining: Bell::default(),
             hurried: Event::new(),
             ended: Event::new(),
         };
@@ -139,7 +138,11 @@ impl<L: Listener> Shared<L> {
     /// The name of a connection's task.
     pub(super) fn task_name(&self, peer: &L::Peer) -> String {
         let label = self.label.borrow();
-        format!("{} {}", label.as_deref().unwrap_or("client"), L::name(peer))
+        let label = label.as_deref().unwrap_or("client");
+        let mut name = String::with_capacity(label.len() + L::LONGEST_NAME);
+        name.push_str(label);
+        L::write_name(peer, &mut name);
+        name
     }
 
     // Who is connected.
@@ -195,18 +198,17 @@ impl<L: Listener> Shared<L> {
     // Its end.
 
     pub(super) fn is_draining(&self) -> bool {
-        self.is_draining.get()
+        self.draining.is_rung()
     }
 
     /// Accepts no more, and cancels at `deadline`, or at the deadline it had if that is earlier.
     pub(super) fn drain(&self, deadline: Option<Instant>) {
-        self.is_draining.set(true);
         if let Some(deadline) = deadline {
             let deadline = self.deadline.get().map_or(deadline, |before| before.min(deadline));
             self.deadline.set(Some(deadline));
             self.hurried.set();
         }
-        self.draining.set();
+        self.draining.ring();
         // Only if it was never served.
         let listener = self.listener.take();
         drop(listener);

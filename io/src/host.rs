@@ -1,6 +1,10 @@
 //! What a process can learn from the machine it runs on, and settle with it: memory shared with other processes, and who
 //! it is to them.
 
+mod identity;
+
+pub use identity::{Identity, drop_privileges};
+
 use crate::{
     signal::SignalKind,
     sys::{child, machine, memory, signal},

@@ -6,7 +6,7 @@ mod support;
 use futures_lite::future::{poll_once, zip};
 use runtime_executor::{Park, spawn, task::yield_now};
 use runtime_io::{
-    host::ignore_signal,
+    host::{ignore_signal, parent_death_signal},
     process::{Child, Kind, Launch, ProgramFile, take_inherited},
     signal::SignalKind,
 };
@@ -19,6 +19,7 @@ use std::{
     },
     path::{Path, PathBuf},
     rc::Rc,
+    time::Duration,
 };
 use support::{
     run, run_with,
@@ -226,6 +227,42 @@ fn an_open_program_stays_the_one_it_was_when_its_file_is_replaced() {
     fs::remove_file(&path).unwrap();
     assert_eq!(ended, [Some(0), Some(1), Some(0)]);
     assert_eq!(before.path(), path);
+}
+
+const LAUNCHER: &str = "STORY_OF_A_LAUNCHER";
+
+/// Its child launches a grandchild that holds the descriptor, and is killed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_child_ends_with_who_started_it_if_that_was_asked_for() {
+    let name = "a_child_ends_with_who_started_it_if_that_was_asked_for";
+    if let Ok(number) = env::var(LAUNCHER) {
+        let held = take_inherited(number.parse().unwrap(), Kind::Socket).unwrap();
+        let mut ready = UnixStream::from(held.try_clone().unwrap());
+        let mut launch = Launch::new("/bin/sleep").arg("600").parent_death_signal(SignalKind::terminate());
+        launch.descriptor(held);
+        let _grandchild = launch.spawn().unwrap();
+        io::Write::write_all(&mut ready, b"r").unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut launch = Launch::new(ProgramFile::current().unwrap()).args(["--exact", name]);
+    let number = launch.descriptor(theirs.into());
+    let child = launch.env(LAUNCHER, number.to_string()).spawn().unwrap();
+    ours.read_exact(&mut [0]).unwrap();
+    child.kill().unwrap();
+    assert_eq!(ours.read(&mut [0]).expect("the grandchild is still there"), 0);
+    run(async { child.wait().await.unwrap() });
+}
+
+#[test]
+fn a_parent_that_is_gone_already_is_an_error() {
+    // SIGURG does nothing to whoever it is sent to, should this process lose its own parent.
+    let refused = parent_death_signal(SignalKind::from_raw(libc::SIGURG), 1 << 30).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::ESRCH));
 }
 
 const INHERITED: &str = "STORY_OF_THE_INHERITED";

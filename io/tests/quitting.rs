@@ -3,6 +3,7 @@
 
 mod support;
 
+use runtime_io::signal::{SignalKind, signal};
 use std::{
     env, fs,
     io::{self, Read},
@@ -84,4 +85,22 @@ fn without_descriptors_the_signal_stays_what_it_was_and_can_be_caught_later() {
     drop(runtime_io::owner::catch_quit().unwrap().expect("the signal is nobody's still"));
     raise(QUIT);
     process::exit(0);
+}
+
+#[test]
+fn a_listener_hears_it_beside_whoever_reads_and_after() {
+    if let Some(child) = told_by_a_child("a_listener_hears_it_beside_whoever_reads_and_after") {
+        return assert!(child.status.success(), "{child:?}");
+    }
+    support::run(async {
+        let mut presses = runtime_io::owner::catch_quit().unwrap().expect("the signal is nobody's");
+        let mut listener = signal(SignalKind::quit()).unwrap();
+        raise(QUIT);
+        presses.read_exact(&mut [0]).unwrap();
+        assert_eq!(listener.recv().await, Some(()));
+        drop(presses);
+        raise(QUIT);
+        assert_eq!(listener.recv().await, Some(()));
+        assert!(runtime_io::owner::catch_quit().unwrap().is_none(), "it is the listener's");
+    });
 }

@@ -25,6 +25,7 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod memory;
+pub(crate) mod privileges;
 pub(crate) mod quit;
 pub(crate) mod signal;
 pub(crate) mod socket;

@@ -205,3 +205,17 @@ pub(crate) fn unsealed_memory() -> std::fs::File {
     // SAFETY: the call has opened it for us.
     unsafe { std::fs::File::from_raw_fd(fd) }
 }
+
+/// Has root's power outlast a change of user (prctl(2), `PR_SET_KEEPCAPS`).
+#[cfg(target_os = "linux")]
+pub(crate) fn keep_capabilities() {
+    // SAFETY: it takes a plain number.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1 as libc::c_ulong, 0, 0, 0) }, 0);
+}
+
+/// Lowers how many processes this user may have.
+pub(crate) fn limit_processes(limit: libc::rlim_t) {
+    let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: it reads the struct it is given.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limits) }, 0);
+}

@@ -312,6 +312,11 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.register(self.get_ref().as_fd(), direction)
     }
 
+    /// Fails if the handle was closed.
+    pub(crate) fn check_open(&self) -> io::Result<()> {
+        self.registration.check_open()
+    }
+
     pub(crate) fn unseat(&self, direction: Direction, waiter: WaiterId) {
         self.registration.unseat(direction, waiter);
     }

@@ -3,6 +3,7 @@
 use crate::{
     elsewhere,
     handle_error::HandleError,
+    net::share::ListenerSource,
     signal::Hub,
     source::{Direction, Readiness, Standing, Table, WaiterId},
     starved::Starved,
@@ -61,6 +62,8 @@ pub struct Reactor {
     table: RefCell<Table>,
     pub(crate) starved: Starved,
     pub(crate) signals: Hub,
+    /// Whom `bind` asks instead of the system, in a worker of a cluster.
+    pub(crate) listener_source: RefCell<Option<Rc<dyn ListenerSource>>>,
     /// Emptied and filled by each `park`; kept for its memory.
     woken: Cell<Vec<Waiter>>,
     doorbell: Arc<Doorbell>,
@@ -103,6 +106,7 @@ impl Reactor {
             table: RefCell::default(),
             starved: Starved::default(),
             signals: Hub::default(),
+            listener_source: RefCell::default(),
             woken: Cell::default(),
             doorbell,
             runtime: Cell::new(0),

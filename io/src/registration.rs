@@ -425,6 +425,11 @@ impl Registration {
         }
     }
 
+    /// Fails if the handle was closed.
+    pub(crate) fn check_open(&self) -> io::Result<()> {
+        if self.runtime.load(Relaxed) & CLOSED == 0 { Ok(()) } else { Err(HandleError::Closed.into()) }
+    }
+
     /// Ends the registration, from any thread. To be called before the descriptor is closed or given away.
     pub(crate) fn release(&mut self, fd: BorrowedFd<'_>) {
         let runtime = self.owner();

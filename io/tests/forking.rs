@@ -1,16 +1,27 @@
-//! The story of a runtime carried across `fork`. It forks, so it is alone in its process.
+//! Stories of what is carried across `fork`. They fork, so they are alone in their process, one after the other.
 #![cfg(all(unix, not(miri)))]
 
 mod support;
 
 use futures_lite::future::poll_once;
 use runtime_executor::Park;
-use runtime_io::HandleError;
-use std::{io::Write, time::Duration};
-use support::{pair_with_std, run, run_with, sys::in_forked_child};
+use runtime_io::{HandleError, net::UnixListener};
+use std::{
+    io::Write,
+    os::unix::net::UnixStream,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use support::{Folder, pair_with_std, run, run_with, sys::in_forked_child};
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[test]
 fn a_child_cannot_use_its_parents_runtime_nor_hurt_it() {
+    let _alone = alone();
     run_with(|reactor| async move {
         let (ours, mut theirs) = pair_with_std().await;
         assert!(poll_once(ours.read(&mut [0; 8])).await.is_none());
@@ -40,5 +51,25 @@ fn a_child_cannot_use_its_parents_runtime_nor_hurt_it() {
         theirs.write_all(b"still heard").unwrap();
         let mut buf = [0; 16];
         assert_eq!(ours.read(&mut buf).await.unwrap(), 11);
+    });
+}
+
+#[test]
+fn a_child_that_drops_a_listener_leaves_its_path_to_the_parent() {
+    let _alone = alone();
+    let folder = Folder::new();
+    run(async {
+        let path = folder.path("listener");
+        let mut listener = Some(UnixListener::bind(&path).await.unwrap());
+        let status = in_forked_child(|| {
+            drop(listener.take());
+            0
+        });
+        assert_eq!(status, 0);
+        assert!(path.exists());
+        let _client = UnixStream::connect(&path).unwrap();
+        listener.as_ref().unwrap().accept().await.unwrap();
+        drop(listener);
+        assert!(!path.exists());
     });
 }

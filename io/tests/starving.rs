@@ -3,6 +3,7 @@
 
 mod support;
 
+use futures_core::future::LocalBoxFuture;
 use futures_lite::future::poll_once;
 use runtime_executor::{
     Executor, Park, spawn,
@@ -11,12 +12,16 @@ use runtime_executor::{
 };
 use runtime_io::{
     AsyncFd, Reactor,
-    net::{Server, ServerStats, TcpListener},
+    net::{
+        Server, ServerStats, TcpListener,
+        share::{self, ListenerSource, Place, Shared},
+    },
 };
 use std::{
+    cell::RefCell,
     fs::File,
     future::pending,
-    net,
+    io, net,
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Wake},
@@ -25,6 +30,7 @@ use std::{
 use support::{
     open_descriptors,
     sys::{limit_descriptors, next_descriptor},
+    until_all_woken, until_waiting,
 };
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -93,7 +99,7 @@ fn closing_a_descriptor_of_ours_lets_the_acceptor_try_at_once() {
     let _alone = alone();
     let (listener, _clients) = crowded(2);
     run_paused(|_| async move {
-        let spare = AsyncFd::new(std::io::pipe().unwrap().0).unwrap();
+        let spare = AsyncFd::new(io::pipe().unwrap().0).unwrap();
         let _limit = Limit::here();
         let begun = Instant::now();
         let acceptor = spawn(async move {
@@ -239,5 +245,89 @@ fn the_limit_of_a_server_leaves_some_descriptors_to_others() {
         sleep(Duration::from_secs(1)).await;
         assert_eq!(server.connections(), 90);
         drop(clients);
+    });
+}
+
+#[test]
+fn sockets_that_were_adopted_starve_and_recover_like_our_own() {
+    struct Once(RefCell<Option<Shared>>);
+    impl ListenerSource for Once {
+        fn bind(&self, _: Place) -> LocalBoxFuture<'static, io::Result<Shared>> {
+            Box::pin(std::future::ready(Ok(self.0.take().unwrap())))
+        }
+    }
+    let _alone = alone();
+    let crowded = || {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..3).map(|_| net::TcpStream::connect(address).unwrap()).collect();
+        (listener, clients)
+    };
+    for sweeps in [false, true] {
+        let ((own, _own_clients), (slot, _slot_clients)) = (crowded(), crowded());
+        run_paused(|reactor| async move {
+            let shared = Shared::new(own.into(), None).unwrap();
+            let share = shared.share.clone();
+            share::install(Rc::new(Once(RefCell::new(Some(shared)))));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            share.adopt(1, slot.into()).unwrap();
+            if sweeps {
+                share.sweep_then_pause();
+            }
+            let limit = Limit::here();
+            let begun = Instant::now();
+            let acceptor = spawn(async move {
+                let mut accepted = Vec::new();
+                while accepted.len() < 6 {
+                    accepted.push(listener.accept().await.unwrap());
+                }
+                (Instant::now(), accepted, listener)
+            });
+            sleep(Duration::from_millis(250)).await;
+            assert!(!acceptor.is_finished());
+            drop(limit);
+            let (done, accepted, listener) = acceptor.await.unwrap();
+            assert_eq!(done - begun, Duration::from_millis(300));
+            drop((accepted, listener));
+            assert_eq!(reactor.registered(), 0);
+        });
+    }
+}
+
+#[test]
+fn no_descriptor_is_lost_however_an_accept_ends() {
+    let _alone = alone();
+    run_paused(|reactor| async move {
+        let listener = Rc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let before = open_descriptors();
+        for round in 0..50 {
+            let mut accept = Box::pin(listener.accept());
+            let client = (round % 2 == 0).then(|| net::TcpStream::connect(address).unwrap());
+            let accepted = poll_once(&mut accept).await;
+            // Dropped after its event has come, or without one.
+            if client.is_some() && accepted.is_none() {
+                reactor.park(Some(Duration::from_secs(10))).unwrap();
+            }
+            drop((accept, accepted));
+            while let Some(late) = poll_once(Box::pin(listener.accept())).await {
+                late.unwrap();
+            }
+            drop(client);
+        }
+        assert_eq!(open_descriptors(), before);
+
+        // Closed while somebody waits and a connection has just come.
+        let waiting = spawn({
+            let listener = Rc::clone(&listener);
+            async move { listener.accept().await.unwrap_err() }
+        });
+        until_waiting(&reactor, 1).await;
+        let client = net::TcpStream::connect(address).unwrap();
+        until_all_woken(&reactor);
+        listener.close();
+        waiting.await.unwrap();
+        drop(client);
+        assert_eq!(open_descriptors(), before);
     });
 }

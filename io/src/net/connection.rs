@@ -1,6 +1,7 @@
 //! A connection of any family: what [`TcpStream`](super::TcpStream) and [`UnixStream`](super::UnixStream) have in
 //! common, which is nearly everything. Their methods are described where users find them, and done here.
 
+use super::share::{Tallied, Tally};
 use crate::{
     async_fd::AsyncFd,
     operation::Operation,
@@ -48,13 +49,15 @@ pub(crate) mod sealed {
 /// A connected socket and its tie to a reactor.
 pub struct Connection<S: Transport> {
     io: AsyncFd<S>,
+    /// Dropped last: what is counted as closed is closed.
+    _tallied: Tallied,
 }
 
 impl<S: Transport> Connection<S> {
     /// Wraps a connection that is non-blocking already.
-    pub(crate) fn new(socket: S, kind: Knowledge) -> io::Result<Self> {
+    pub(crate) fn new(socket: S, kind: Knowledge, tally: Option<Tally>) -> io::Result<Self> {
         sys::socket::spare_sigpipe(socket.as_fd())?;
-        Ok(Self { io: AsyncFd::of_kind(socket, kind) })
+        Ok(Self { io: AsyncFd::of_kind(socket, kind), _tallied: Tallied::enter(tally) })
     }
 
     pub(crate) fn into_inner(self) -> S {

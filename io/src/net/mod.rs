@@ -5,23 +5,29 @@
 //! runtime, if it is handed over before its first use; afterwards it belongs to the runtime that used it, and
 //! `into_std` and `from_std` take it across.
 
+mod acceptor;
 mod addr;
 mod connect;
 mod connection;
 mod forward;
+pub mod inherited;
 mod linger;
 mod lookup;
+mod opened;
 mod passing;
 mod server;
+pub mod share;
 mod split;
 mod tcp_listener;
 mod tcp_options;
 mod tcp_socket;
 mod tcp_stream;
 mod traits;
+mod unix_listener;
 mod unix_path;
 mod unix_stream;
 
+pub use acceptor::Incoming;
 pub use addr::ToSocketAddrs;
 pub use connection::ByteStream;
 pub use linger::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME};
@@ -30,7 +36,8 @@ pub use passing::DescriptorsLost;
 pub use server::{Drained, Listener, Outcome, Server, ServerStats, Straggler};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
-pub use tcp_listener::{Incoming, TcpListener};
+pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;
 pub use tcp_stream::TcpStream;
+pub use unix_listener::UnixListener;
 pub use unix_stream::{Credentials, UnixStream};

@@ -1,27 +1,20 @@
 //! A TCP socket that accepts connections.
 
-use super::{addr::ToSocketAddrs, lookup::lookup_host, tcp_socket::TcpSocket, tcp_stream::TcpStream};
-use crate::{
-    async_fd::AsyncFd,
-    reactor::Reactor,
-    registration::{Knowledge, Step},
-    source::{Direction, WaiterId},
-    sys::socket::{is_exhausted, is_one_connections_fault},
+use super::{
+    acceptor::{Accepted, Acceptor, Incoming},
+    addr::ToSocketAddrs,
+    lookup::lookup_host,
+    share::{self, Place, Shared, Tally},
+    tcp_socket::TcpSocket,
+    tcp_stream::TcpStream,
 };
-use futures_core::Stream;
-use runtime_executor::current;
+use crate::{source::WaiterId, sys::socket::BACKLOG};
 use std::{
     fmt, io,
     net::{self, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
-
-/// Connections the kernel keeps for [`accept`](TcpListener::accept) while we are busy. More are told to try again;
-/// the system's own limit (`net.core.somaxconn` on Linux, often 4096) applies too.
-const BACKLOG: i32 = 1024;
 
 /// Accepts TCP connections.
 ///
@@ -44,8 +37,7 @@ const BACKLOG: i32 = 1024;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct TcpListener {
-    /// mio's listener, since its `accept` makes connections non-blocking in the same system call.
-    io: AsyncFd<mio::net::TcpListener>,
+    acceptor: Acceptor<TcpStream>,
 }
 
 impl TcpListener {
@@ -55,17 +47,21 @@ impl TcpListener {
     /// On Unix an address in `TIME_WAIT` is taken over (`SO_REUSEADDR`), so that a server can be restarted at once;
     /// one that another process listens on is refused all the same. For other options see [`TcpSocket`].
     ///
+    /// In a worker of a cluster the supervisor makes the socket, and this is the worker's share of it; a [`TcpSocket`] is
+    /// the worker's own.
+    ///
     /// # Errors
     /// If a name cannot be resolved, or of the last address tried, such as `AddrInUse`; the message names it.
     pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         let mut last = None;
         for address in lookup_host(addr).await? {
-            match Self::bind_one(address) {
+            let bound = match share::ask(Place::Tcp(address)) {
+                Some(asked) => asked.await.and_then(Self::from_shared),
+                None => open(address, false),
+            };
+            match bound {
                 Ok(listener) => return Ok(listener),
-                Err(error) => {
-                    let sentence = format!("cannot listen on {address}: {error}");
-                    last = Some(io::Error::new(error.kind(), sentence));
-                }
+                Err(error) => last = Some(explain(address, &error)),
             }
         }
         Err(last.unwrap_or_else(|| {
@@ -73,13 +69,9 @@ impl TcpListener {
         }))
     }
 
-    fn bind_one(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpSocket::for_address(&address)?;
-        if cfg!(unix) {
-            socket.set_reuseaddr(true)?;
-        }
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
+    fn from_shared(shared: Shared) -> io::Result<Self> {
+        let (fd, share) = shared.into_parts(false)?;
+        Ok(Self { acceptor: Acceptor::new(fd.into(), Some(share)) })
     }
 
     /// Wraps a listener of the standard library, perhaps an inherited one, and makes it non-blocking.
@@ -93,12 +85,12 @@ impl TcpListener {
 
     pub(super) fn from_nonblocking(listener: net::TcpListener) -> Self {
         let listener = mio::net::TcpListener::from_std(listener);
-        Self { io: AsyncFd::of_kind(listener, Knowledge::OTHER) }
+        Self { acceptor: Acceptor::new(listener, None) }
     }
 
     /// Takes the listener out, to hand it to another runtime or process. It is non-blocking still.
     pub fn into_std(self) -> net::TcpListener {
-        OwnedFd::from(self.io.into_inner()).into()
+        OwnedFd::from(self.acceptor.into_inner()).into()
     }
 
     /// Waits for the next connection. A peer that has reset its connection meanwhile is no error here: its stream
@@ -110,7 +102,7 @@ impl TcpListener {
     /// # Cancel safety
     /// Dropped before it is ready, it has accepted nothing.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        Accept { listener: self, waiter: WaiterId::NONE }.await
+        self.acceptor.accept().await
     }
 
     /// [`accept`](Self::accept) for hand-written futures: of all tasks that ask, the last is woken.
@@ -118,22 +110,13 @@ impl TcpListener {
     /// # Errors
     /// As for `accept`.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        self.poll_accept_as(&mut WaiterId::shared(), context)
+        self.acceptor.poll_accept(&mut WaiterId::shared(), context)
     }
 
     /// Takes what the kernel has queued, whatever is known of its events: the last connections, before the listener is
     /// closed.
     pub(super) fn accept_now(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            match accept_step(self.io.get_ref()) {
-                Ok(Step::Done((stream, peer))) => {
-                    return TcpStream::from_nonblocking(stream).map(|stream| (stream, peer));
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.acceptor.accept_now()
     }
 
     /// The connections as they come, without end.
@@ -156,14 +139,20 @@ impl TcpListener {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn incoming(&self) -> Incoming<'_> {
-        Incoming(Accept { listener: self, waiter: WaiterId::NONE })
+        Incoming(self.acceptor.accept())
     }
 
     /// Makes every `accept`, waiting now or begun later, fail with
     /// [`HandleError::Closed`](crate::HandleError::Closed); from any thread. The socket itself is closed with the
     /// last owner of the handle, and until then the kernel goes on queueing connections.
     pub fn close(&self) {
-        self.io.close();
+        self.acceptor.close();
+    }
+
+    /// Whether no connection will be accepted any more because this worker of a cluster stops: `accept` waits for ever
+    /// then. Before that it returns, if all workers stop, what is in the queue a last time.
+    pub fn is_paused(&self) -> bool {
+        self.acceptor.is_paused()
     }
 
     /// The address it listens on.
@@ -171,7 +160,7 @@ impl TcpListener {
     /// # Errors
     /// What the system says.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.get_ref().local_addr()
+        self.acceptor.io().get_ref().local_addr()
     }
 
     /// How many routers a packet may pass (IPv4's time to live).
@@ -179,7 +168,7 @@ impl TcpListener {
     /// # Errors
     /// What the system says.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.io.get_ref().ttl()
+        self.acceptor.io().get_ref().ttl()
     }
 
     /// Sets [`ttl`](Self::ttl), also for connections accepted later.
@@ -187,7 +176,7 @@ impl TcpListener {
     /// # Errors
     /// What the system says.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.get_ref().set_ttl(ttl)
+        self.acceptor.io().get_ref().set_ttl(ttl)
     }
 
     /// Takes the error that the system holds for this socket, if any.
@@ -195,99 +184,45 @@ impl TcpListener {
     /// # Errors
     /// What the system says.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.get_ref().take_error()
-    }
-
-    fn poll_accept_as(
-        &self,
-        waiter: &mut WaiterId,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        loop {
-            let listener = self.io.as_raw_fd();
-            let retry = current::with_extension(|reactor: &Rc<Reactor>| {
-                reactor.starved.poll_retry(listener, *waiter, context)
-            });
-            if let Some(Poll::Pending) = retry {
-                return Poll::Pending;
-            }
-            match ready!(self.io.poll_op(Direction::Read, waiter, context, accept_step)) {
-                Ok((stream, peer)) => {
-                    return Poll::Ready(TcpStream::from_nonblocking(stream).map(|stream| (stream, peer)));
-                }
-                Err(error) if is_exhausted(&error) => {
-                    let noted = current::with_extension(|reactor: &Rc<Reactor>| {
-                        if waiter.is_none() {
-                            *waiter = reactor.number_waiter();
-                        }
-                        reactor.starved.add(listener, *waiter);
-                    });
-                    if noted.is_none() {
-                        return Poll::Ready(Err(error));
-                    }
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        self.acceptor.io().get_ref().take_error()
     }
 }
 
-fn accept_step(listener: &mio::net::TcpListener) -> io::Result<Step<(net::TcpStream, SocketAddr)>> {
-    match listener.accept() {
-        Ok((stream, peer)) => Ok(Step::Done((OwnedFd::from(stream).into(), peer))),
-        Err(error) if is_one_connections_fault(&error) => Ok(Step::Again),
-        Err(error) => Err(error),
+/// A listener as [`TcpListener::bind`] makes it.
+pub(super) fn open(address: SocketAddr, reuseport: bool) -> io::Result<TcpListener> {
+    let socket = TcpSocket::for_address(&address)?;
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
     }
-}
-
-/// Waits for one connection after the other, as itself.
-struct Accept<'a> {
-    listener: &'a TcpListener,
-    waiter: WaiterId,
-}
-
-impl Future for Accept<'_> {
-    type Output = io::Result<(TcpStream, SocketAddr)>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { listener, waiter } = &mut *self;
-        listener.poll_accept_as(waiter, context)
+    if reuseport {
+        socket.set_reuseport(true)?;
     }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
-impl Drop for Accept<'_> {
-    fn drop(&mut self) {
-        if !self.waiter.is_none() {
-            self.listener.io.unseat(Direction::Read, self.waiter);
-            current::with_extension(|reactor: &Rc<Reactor>| {
-                reactor.starved.remove(self.listener.as_raw_fd(), self.waiter);
-            });
-        }
+/// An error that names the address.
+pub(super) fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+}
+
+impl Accepted for TcpStream {
+    type Listener = mio::net::TcpListener;
+    type Address = SocketAddr;
+
+    fn accept(listener: &mio::net::TcpListener) -> io::Result<(OwnedFd, SocketAddr)> {
+        let (stream, peer) = listener.accept()?;
+        Ok((stream.into(), peer))
     }
-}
 
-/// The connections of a [`TcpListener`] as they come; see [`incoming`](TcpListener::incoming).
-#[must_use = "streams do nothing unless polled"]
-pub struct Incoming<'a>(Accept<'a>);
-
-impl Stream for Incoming<'_> {
-    type Item = io::Result<TcpStream>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let accepted = ready!(Pin::new(&mut self.0).poll(context));
-        Poll::Ready(Some(accepted.map(|(stream, _)| stream)))
-    }
-}
-
-impl fmt::Debug for Incoming<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Incoming").field(self.0.listener).finish()
+    fn from_accepted(socket: OwnedFd, tally: Option<Tally>) -> io::Result<Self> {
+        Self::from_nonblocking(socket.into(), tally)
     }
 }
 
 impl AsFd for TcpListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.as_fd()
+        self.acceptor.io().as_fd()
     }
 }
 
@@ -314,6 +249,6 @@ impl From<TcpListener> for OwnedFd {
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.get_ref().fmt(f)
+        self.acceptor.io().get_ref().fmt(f)
     }
 }

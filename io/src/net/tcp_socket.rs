@@ -112,7 +112,7 @@ impl TcpSocket {
             Err(error) if sys::socket::is_in_progress(&error) => true,
             Err(error) => return Err(error),
         };
-        let stream = TcpStream::from_nonblocking(self.socket.into())?;
+        let stream = TcpStream::from_nonblocking(self.socket.into(), None)?;
         if under_way {
             // Not earlier: before it connects, a socket counts as hung up.
             stream.connection().io().register(Direction::Write)?;

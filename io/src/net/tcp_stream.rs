@@ -2,6 +2,7 @@
 
 use super::{
     connection::{ByteStream, Connection, Transport, sealed::Connected},
+    share::Tally,
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
 };
 use crate::registration::Knowledge;
@@ -49,11 +50,11 @@ impl TcpStream {
     /// If the system refuses that.
     pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Self::from_nonblocking(stream)
+        Self::from_nonblocking(stream, None)
     }
 
-    pub(super) fn from_nonblocking(stream: net::TcpStream) -> io::Result<Self> {
-        Ok(Self { connection: Connection::new(stream, Knowledge::TCP)? })
+    pub(super) fn from_nonblocking(stream: net::TcpStream, tally: Option<Tally>) -> io::Result<Self> {
+        Ok(Self { connection: Connection::new(stream, Knowledge::TCP, tally)? })
     }
 
     pub(super) fn into_connection(self) -> Connection<net::TcpStream> {

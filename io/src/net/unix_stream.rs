@@ -4,6 +4,7 @@ use super::{
     connection::{ByteStream, Connection, Transport, sealed::Connected},
     forward::forward,
     linger::GRACEFUL_CLOSE_TIME,
+    share::Tally,
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
     unix_path,
 };
@@ -84,7 +85,7 @@ impl UnixStream {
             Err(error) if sys::socket::is_in_progress(&error) => true,
             Err(error) => return Err(error),
         };
-        let stream = Self::from_nonblocking(OwnedFd::from(socket).into())?;
+        let stream = Self::from_nonblocking(OwnedFd::from(socket).into(), None)?;
         if under_way {
             stream.connection.io().register(Direction::Write)?;
             stream.connection.io().writing(connect_step).await?;
@@ -107,12 +108,12 @@ impl UnixStream {
     /// If the system refuses that.
     pub fn from_std(stream: net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Self::from_nonblocking(stream)
+        Self::from_nonblocking(stream, None)
     }
 
-    pub(super) fn from_nonblocking(stream: net::UnixStream) -> io::Result<Self> {
+    pub(super) fn from_nonblocking(stream: net::UnixStream, tally: Option<Tally>) -> io::Result<Self> {
         // Bytes with descriptors beside them end a read early, so a short one does not mean that nothing is left.
-        Ok(Self { connection: Connection::new(stream, Knowledge::OTHER)? })
+        Ok(Self { connection: Connection::new(stream, Knowledge::OTHER, tally)? })
     }
 
     /// Takes the connection out, to hand it to another runtime or process, or to blocking code. It is non-blocking

@@ -58,7 +58,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], max_fds: usize) ->
     let fds = descriptors_in(&control[..filled]);
     #[cfg(target_vendor = "apple")]
     for fd in &fds {
-        super::descriptor::set_close_on_exec(std::os::fd::AsFd::as_fd(fd))?;
+        super::descriptor::close_on_exec(fd.as_raw_fd())?;
     }
     Ok(Received { bytes, fds, truncated: message.msg_flags & libc::MSG_CTRUNC != 0 })
 }

@@ -35,12 +35,12 @@ pub(crate) fn check_open(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets `FD_CLOEXEC`, which belongs to this descriptor alone.
-#[cfg(target_vendor = "apple")]
+/// Has a descriptor closed on `exec`, which concerns nobody else who has the open file. A number will do: if it is not
+/// open, that is an error.
 #[expect(unsafe_code, reason = "fcntl has no safe wrapper in std")]
-pub(crate) fn set_close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: S1; F_SETFD takes an integer.
-    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } {
+pub(crate) fn close_on_exec(number: RawFd) -> io::Result<()> {
+    // SAFETY: S8; F_SETFD takes an integer.
+    match unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } {
         0.. => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -82,4 +82,15 @@ pub(crate) fn take_inherited(
     }
     // SAFETY: it is open, and without an owner: it came through `exec`, and whoever takes it sets the flag.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Another descriptor for the open file that a number stands for, not below `lowest`, and closed on `exec`.
+#[expect(unsafe_code, reason = "what was inherited has no owner yet")]
+pub(crate) fn duplicate(number: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: S8; F_DUPFD_CLOEXEC takes an integer.
+    match unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, lowest) } {
+        // SAFETY: S8; the system has just opened it for us.
+        duplicate @ 0.. => Ok(unsafe { OwnedFd::from_raw_fd(duplicate) }),
+        _ => Err(io::Error::last_os_error()),
+    }
 }

@@ -11,6 +11,8 @@
 //!   interrupts the thread that has it now, which then looks at itself.
 //! - **S6** A signal handler takes no lock, allocates nothing, frees nothing, and leaves `errno` as it was.
 //! - **S7** A descriptor that came with a message is this process's, and nobody's yet.
+//! - **S8** A number of a descriptor that may be anybody's is only asked about, duplicated or closed on `exec`, and never
+//!   closed now.
 
 pub(crate) mod ancillary;
 pub(crate) mod child;

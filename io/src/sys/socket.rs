@@ -1,6 +1,6 @@
 //! What differs between systems in making sockets, writing to them and looking into them.
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io::{self, IoSlice},
     os::fd::{AsRawFd, BorrowedFd},
@@ -13,6 +13,10 @@ pub(crate) const NO_SIGNAL: libc::c_int = 0;
 /// A flag of every write: to a connection that is gone it is an error, never a signal.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+
+/// Connections the kernel keeps for `accept` while we are busy. More are told to try again; the system's own limit
+/// (`net.core.somaxconn` on Linux, often 4096) applies too.
+pub(crate) const BACKLOG: i32 = 1024;
 
 /// A TCP socket that neither blocks nor survives `exec`.
 pub(crate) fn tcp(domain: Domain) -> io::Result<Socket> {
@@ -74,6 +78,23 @@ pub(crate) fn peek(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> 
     // SAFETY: S1; it writes into the buffer, and no more than its length.
     let n = unsafe { libc::recv(socket.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_PEEK) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// The address at which a socket listens for streams. An error says why it does not.
+pub(crate) fn listening_at(socket: BorrowedFd<'_>) -> io::Result<SockAddr> {
+    let refused = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    let socket = SockRef::from(&socket);
+    match socket.r#type() {
+        Ok(kind) if kind == Type::STREAM => {}
+        Ok(_) => return refused("the socket is not one for streams"),
+        Err(error) if error.raw_os_error() == Some(libc::ENOTSOCK) => return refused("it is no socket"),
+        Err(error) => return Err(error),
+    }
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "linux"))]
+    if !socket.is_listener()? {
+        return refused("the socket does not listen");
+    }
+    socket.local_addr()
 }
 
 /// The error of an operation that went on in the background, such as `connect`.

@@ -9,12 +9,17 @@ mod exit_reason;
 // Until the supervisor that drives it is here, only its tests do.
 #[allow(dead_code, unused_imports, reason = "the supervisor that drives it is to come")]
 mod fleet;
+#[allow(unused_imports, reason = "used by what is built on it")]
+mod messages;
 #[allow(dead_code, reason = "the builder that fills them in is to come")]
 mod settings;
 mod wire;
 
+#[cfg(feature = "messages")]
+pub use self::messages::{Channel, channel};
 pub use self::{
     counters::{Counter, Stats, WorkerStats, counter, stats},
     exit_reason::{BootFailure, ExitReason},
+    messages::{Peer, RecvError, SendError, WorkerId},
     settings::{Listeners, Mode, Restart},
 };

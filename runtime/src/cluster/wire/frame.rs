@@ -42,8 +42,21 @@ pub(crate) type Frame = std::rc::Rc<Vec<u8>>;
 /// # Panics
 /// If it writes 4 GiB.
 pub(crate) fn frame(put: impl FnOnce(&mut Vec<u8>)) -> Frame {
-    let mut bytes = vec![0; HEADER_BYTES];
+    let mut bytes = begin();
     put(&mut bytes);
+    finish(bytes)
+}
+
+/// The beginning of a frame, for a message to be appended.
+pub(crate) fn begin() -> Vec<u8> {
+    vec![0; HEADER_BYTES]
+}
+
+/// The frame that was begun so, and to which a message was appended.
+///
+/// # Panics
+/// If that is 4 GiB long.
+pub(crate) fn finish(mut bytes: Vec<u8>) -> Frame {
     let length = u32::try_from(bytes.len() - HEADER_BYTES).expect("what is sent is far below 4 GiB");
     bytes[..HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
     Frame::new(bytes)

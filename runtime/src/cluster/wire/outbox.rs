@@ -123,6 +123,20 @@ impl<T> Outbox<T> {
     }
 }
 
+impl<T> Kept<T> {
+    fn convert<U>(self) -> Kept<U>
+    where
+        T: Into<U>,
+    {
+        Kept { entry: self.entry.into(), _room: self._room }
+    }
+
+    /// Gives the room back.
+    pub(crate) fn into_entry(self) -> T {
+        self.entry
+    }
+}
+
 impl<T> Outgoing<T> {
     /// The next entry; `None`: there will be no more.
     pub(crate) async fn next(&mut self) -> Option<Kept<T>> {
@@ -169,24 +183,25 @@ impl Outbox {
     }
 }
 
-impl Outgoing {
+impl<T: Into<Letter>> Outgoing<T> {
     /// Writes all that is put in, until the last [`Outbox`] is gone and everything is written.
     ///
     /// # Errors
     /// When nothing more can be written.
     pub(crate) async fn write_to(mut self, socket: &impl Socket) -> io::Result<()> {
-        let mut ahead = None;
+        let mut ahead: Option<Kept<Letter>> = None;
         loop {
             let first = match ahead.take() {
                 Some(first) => first,
                 None => match self.next().await {
-                    Some(first) => first,
+                    Some(first) => first.convert(),
                     None => return Ok(()),
                 },
             };
             let mut bytes = first.entry.frame.len();
             let mut batch = vec![first];
             while let Some(more) = self.try_next() {
+                let more = more.convert();
                 bytes += more.entry.frame.len();
                 // Descriptors go with the first byte of a batch, and what is long is not copied.
                 if bytes > BATCH_BYTES || !more.entry.descriptors.is_empty() {

@@ -26,6 +26,21 @@ pub(crate) trait Socket {
     async fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize>;
 }
 
+impl<S: Socket> Socket for &S {
+    async fn receive(
+        &self,
+        buf: &mut [u8],
+        most: usize,
+        descriptors: &mut VecDeque<OwnedFd>,
+    ) -> io::Result<usize> {
+        (**self).receive(buf, most, descriptors).await
+    }
+
+    async fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        (**self).send(bytes, descriptors).await
+    }
+}
+
 impl<S: Socket> Socket for Rc<S> {
     async fn receive(
         &self,

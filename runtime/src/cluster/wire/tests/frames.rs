@@ -47,7 +47,7 @@ fn descriptor() -> OwnedFd {
     std::fs::File::open("/dev/null").unwrap().into()
 }
 
-impl Socket for &Script {
+impl Socket for Script {
     async fn receive(
         &self,
         buf: &mut [u8],

@@ -1,0 +1,33 @@
+//! Messages between the members of a cluster: its workers and its supervisor.
+//!
+//! ```text
+//! worker A: channel ─ post office ─ socket ─┐                 ┌─ socket ─ post office ─ channel :worker B
+//!                                           router (supervisor)
+//! ```
+//!
+//! A star: each worker has one connection, to the supervisor, which passes on what it cannot read. So there are as many
+//! sockets as workers, no worker can reach another behind the supervisor's back, and who has sent a message is certain.
+
+// Connected by the supervisor and the worker that come next.
+#![allow(dead_code, reason = "used by what is built on it")]
+
+#[cfg(feature = "messages")]
+mod channel;
+mod errors;
+mod lag;
+mod limits;
+mod line;
+mod office;
+mod peer;
+mod post;
+mod router;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "messages")]
+pub use channel::{Channel, channel};
+pub use errors::{RecvError, SendError};
+pub(crate) use limits::Limits;
+pub(crate) use office::PostOffice;
+pub use peer::{Peer, WorkerId};
+pub(crate) use router::Router;

@@ -3,39 +3,25 @@
 
 mod common;
 
-use common::{Log, executor};
+use common::{
+    Log,
+    every_point::{Point, at_every_point},
+    executor, paused,
+};
 use runtime_executor::{
-    Executor, spawn,
+    spawn,
     task::{self, CancelScope, GroupError, TaskGroup, yield_now},
-    time::{Clock, Instant, sleep},
+    time::{Instant, sleep},
 };
 use std::{
     cell::Cell,
-    future::{Future, pending, poll_fn},
+    future::{pending, poll_fn},
     pin::pin,
     task::Poll,
     time::Duration,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn paused() -> Executor {
-    Executor::builder().clock(Clock::paused()).build()
-}
-
-/// Polls `future` `polls` times, then cancels `scope`.
-async fn cancelling_after<F: Future>(polls: usize, scope: &CancelScope, future: F) -> F::Output {
-    let mut future = pin!(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            scope.cancel("after so many polls");
-        }
-        left = left.saturating_sub(1);
-        future.as_mut().poll(context)
-    })
-    .await
-}
 
 #[test]
 fn the_reason_comes_out_of_the_scope() {
@@ -301,44 +287,35 @@ fn a_group_without_an_error_is_dropped_with_the_scope() {
 
 #[test]
 fn cancelled_at_any_suspension_point_exactly_one_of_value_and_reason_comes_out() {
-    let mut cancelled_runs = 0;
-    for polls in 0.. {
+    let points = at_every_point(async |point: Point| {
         let log = Log::default();
-        let outcome = paused().block_on(async {
-            let scope = CancelScope::new();
-            let work = scope.run(async {
-                let _dropped = log.on_drop("outer");
-                yield_now().await;
-                let inner = CancelScope::with_timeout(SECOND).run(async {
-                    let _dropped = log.on_drop("inner");
-                    sleep(2 * SECOND).await;
-                });
-                assert!(inner.await.is_err());
-                TaskGroup::<()>::run(async |group| {
-                    let child = group.spawn(sleep(SECOND));
-                    child.await.unwrap();
-                    Ok(5)
-                })
-                .await
-                .unwrap()
-            });
-            let outcome = cancelling_after(polls, &scope, work).await;
+        let scope = CancelScope::new();
+        let work = scope.run(async {
+            let _dropped = log.on_drop("outer");
             yield_now().await;
-            assert_eq!(task::count(), 0);
-            outcome
+            let inner = CancelScope::with_timeout(SECOND).run(async {
+                let _dropped = log.on_drop("inner");
+                sleep(2 * SECOND).await;
+            });
+            assert!(inner.await.is_err());
+            TaskGroup::<()>::run(async |group| {
+                let child = group.spawn(sleep(SECOND));
+                child.await.unwrap();
+                Ok(5)
+            })
+            .await
+            .unwrap()
         });
-        let lines = log.take();
-        assert_eq!(lines.iter().filter(|line| *line == "outer").count(), 1);
+        let outcome = point.cancel(work, || _ = scope.cancel("at this point")).await;
+        yield_now().await;
+        assert_eq!(task::count(), 0);
+        assert_eq!(log.take().iter().filter(|line| *line == "outer").count(), 1);
         match outcome {
-            Ok(value) => {
-                assert_eq!(value, 5);
-                break;
-            }
-            Err(cancelled) => assert_eq!(cancelled.reason(), "after so many polls"),
+            Ok(value) => assert_eq!(value, 5),
+            Err(cancelled) => assert_eq!(cancelled.reason(), "at this point"),
         }
-        cancelled_runs += 1;
-    }
-    assert_eq!(cancelled_runs, 3, "suspension points");
+    });
+    assert_eq!(points, 3);
 }
 
 #[test]

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{
-    Drops, Guarded, Log, OnDrop, bomb, cancelled_after, executor, own_waker, paused, poll_once, scaled,
+    Drops, Guarded, Log, OnDrop, bomb,
+    every_point::{Point, at_every_point},
+    executor, own_waker, paused, poll_once, scaled,
 };
 use runtime_executor::{
     join, spawn,
@@ -376,20 +378,15 @@ async fn busy(log: &Log) -> usize {
 
 #[test]
 fn cancelled_at_any_suspension_point_a_scope_leaves_nothing_behind() {
-    let mut polls = 0;
-    loop {
+    let points = at_every_point(async |point: Point| {
         let log = Log::default();
-        let outcome = paused().block_on(cancelled_after(polls, busy(&log)));
+        let outcome = point.run(busy(&log)).await;
         let lines = log.take();
         let begun = lines.iter().filter(|line| line.starts_with('+')).count();
-        assert_eq!(lines.len(), 2 * begun, "cancelled after {polls} polls: {lines:?}");
-        if let Some(value) = outcome {
-            assert_eq!(value, 3);
-            break;
-        }
-        polls += 1;
-    }
-    assert!(polls >= 3, "only {polls} suspension points");
+        assert_eq!(lines.len(), 2 * begun, "{point:?}: {lines:?}");
+        assert!(outcome.is_none_or(|value| value == 3));
+    });
+    assert!(points >= 3, "only {points} suspension points");
 }
 
 /// Where a scope is forgotten: a pointer in a static, which checkers of leaks do not take for one.

@@ -3,7 +3,11 @@
 
 mod common;
 
-use common::{Log, bomb, cancelled_after, executor, pause, paused, scaled};
+use common::{
+    Log, bomb,
+    every_point::{Point, at_every_point},
+    executor, pause, paused, poll_once, scaled,
+};
 use runtime_executor::{
     JoinHandle, spawn,
     task::{self, GroupError, StartError, TaskGroup, yield_now},
@@ -431,13 +435,14 @@ fn start_is_cancelled_with_its_group_and_dropping_it_cancels_the_child() {
             yield_now().await;
             yield_now().await;
             let dropped = log.on_drop("child of a start that was dropped");
-            let start = group.start(|started| async move {
+            let mut start = Box::pin(group.start(|started| async move {
                 let _dropped = dropped;
                 pending::<()>().await;
                 started.set(());
-            });
+            }));
+            assert!(poll_once(&mut start).await.is_pending());
             yield_now().await;
-            assert!(cancelled_after(1, start).await.is_none());
+            drop(start);
             yield_now().await;
             assert_eq!(log.take(), ["child of a start that was dropped"]);
             Err("over")
@@ -486,30 +491,21 @@ async fn busy(log: &Log) -> Result<u32, GroupError<&'static str>> {
 
 #[test]
 fn cancelled_at_any_suspension_point_a_group_leaves_nothing_behind() {
-    let mut polls = 0;
-    loop {
+    let points = at_every_point(async |point: Point| {
         let log = Log::default();
-        let outcome = paused().block_on(async {
-            let outcome = cancelled_after(polls, busy(&log)).await;
-            let before = log.clone().take();
-            // The children had been woken before us, or were just now: one turn is enough for all of one level,
-            // one more for the children of children.
-            yield_now().await;
-            yield_now().await;
-            assert_eq!(task::count(), 0, "cancelled after {polls} polls: {before:?}");
-            let mut lines = before;
-            lines.extend(log.take());
-            let begun = lines.iter().filter(|line| line.starts_with('+')).count();
-            assert_eq!(lines.len(), 2 * begun, "cancelled after {polls} polls: {lines:?}");
-            outcome
-        });
-        if let Some(value) = outcome {
-            assert_eq!(value, Ok(7));
-            break;
-        }
-        polls += 1;
-    }
-    assert!(polls >= 5, "only {polls} suspension points");
+        let outcome = point.run(busy(&log)).await;
+        let mut lines = log.take();
+        // The children had been woken before us, or were just now: one turn is enough for all of one level,
+        // one more for the children of children.
+        yield_now().await;
+        yield_now().await;
+        assert_eq!(task::count(), 0, "{point:?}: {lines:?}");
+        lines.extend(log.take());
+        let begun = lines.iter().filter(|line| line.starts_with('+')).count();
+        assert_eq!(lines.len(), 2 * begun, "{point:?}: {lines:?}");
+        assert!(outcome.is_none_or(|value| value == Ok(7)));
+    });
+    assert!(points >= 4, "only {points} suspension points");
 }
 
 #[test]
@@ -557,7 +553,7 @@ fn a_group_that_outlives_its_runtime_may_be_dropped() {
         pending::<Result<(), _>>().await
     }));
     let first = executor();
-    first.block_on(async { assert!(common::poll_once(&mut run).await.is_pending()) });
+    first.block_on(async { assert!(poll_once(&mut run).await.is_pending()) });
     let second = executor();
     // Between two runs of its runtime, inside another one: the children hear of it by mail.
     second.block_on(async { drop(run) });

@@ -2,7 +2,7 @@
 //! one point later, until it runs to its end.
 
 use runtime_executor::{Executor, time::Clock};
-use std::{cell::Cell, future::poll_fn, rc::Rc, task::Poll};
+use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc, task::Poll};
 
 /// More suspension points than any story has: one that has more does not end.
 const MAX_POINTS: usize = 1_000;
@@ -50,6 +50,33 @@ impl Point {
         .await;
         drop(future);
         self.is_passed.set(output.is_some());
+        output
+    }
+
+    /// Runs `future` to its end, and calls `cancel` at this point, unless it ends before.
+    pub(crate) async fn cancel<F: Future>(&self, future: F, cancel: impl FnOnce()) -> F::Output {
+        let (mut future, mut cancel) = (pin!(future), Some(cancel));
+        let mut pending = 0;
+        let output = poll_fn(|context| {
+            let cancels_at = |moment: Moment, number: usize| moment == self.moment && number == self.number;
+            if cancels_at(Moment::Woken, pending)
+                && let Some(cancel) = cancel.take()
+            {
+                cancel();
+            }
+            let polled = future.as_mut().poll(context);
+            if polled.is_pending() {
+                if cancels_at(Moment::Suspended, pending)
+                    && let Some(cancel) = cancel.take()
+                {
+                    cancel();
+                }
+                pending += 1;
+            }
+            polled
+        })
+        .await;
+        self.is_passed.set(cancel.is_some());
         output
     }
 }

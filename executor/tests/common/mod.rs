@@ -33,24 +33,6 @@ pub(crate) fn paused() -> Executor {
     Executor::builder().clock(Clock::paused()).build()
 }
 
-/// Polls `future` `polls` times, then drops it: `None`, unless it was done.
-pub(crate) async fn cancelled_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
-    let mut future = Box::pin(future);
-    let mut left = polls;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        let polled = future.as_mut().poll(context).map(Some);
-        if left == 0 && polled.is_pending() {
-            context.waker().wake_by_ref();
-        }
-        polled
-    })
-    .await
-}
-
 /// `full` in a usual run, `small` under Miri, which is some thousand times slower.
 pub(crate) const fn scaled(full: usize, small: usize) -> usize {
     if cfg!(miri) { small } else { full }

@@ -170,3 +170,24 @@ async fn who_is_late_can_be_waited_for_again() {
     clock.expect_time(secs(4));
     assert_eq!((done.len(), pending.len()), (3, 1));
 }
+
+/// The best of several times that it took to start one and to wait for its end.
+fn best_of(times: usize, mut start_and_join: impl FnMut()) -> Duration {
+    let once = |_| {
+        let start = std::time::Instant::now(); // the machine's, outside a runtime
+        start_and_join();
+        start.elapsed()
+    };
+    (0..times).map(once).min().unwrap_or_default()
+}
+
+/// To start and join one task, one thread and one process.
+#[test]
+fn a_task_is_cheaper_than_a_thread_and_a_thread_than_a_process() {
+    let runtime = Builder::new().build().unwrap();
+    let task = best_of(100, || runtime.block_on(async { spawn(async {}).await.unwrap() }));
+    let thread = best_of(100, || std::thread::scope(|scope| scope.spawn(|| {}).join().unwrap()));
+    let process = best_of(10, || assert!(std::process::Command::new("true").status().unwrap().success()));
+    println!("task {task:?}, thread {thread:?}, process {process:?}");
+    assert!(task < thread && thread < process, "task {task:?}, thread {thread:?}, process {process:?}");
+}

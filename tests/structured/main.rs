@@ -4,6 +4,7 @@
 //! They are the programs by which threads are taught, with tasks in the place of threads. Each is held to the exact
 //! time it takes and to the exact lines it prints.
 
+mod chatting;
 mod contexts;
 mod families;
 mod gathering;

@@ -3,7 +3,9 @@
 use runtime::{
     Builder, Report,
     inspect::Deadlock,
-    join_all, spawn,
+    join_all,
+    net::TcpListener,
+    spawn,
     sync::{Lock, RLock},
     task,
     task::yield_now,
@@ -13,6 +15,7 @@ use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
+    thread,
     time::Duration,
 };
 
@@ -182,4 +185,39 @@ fn one_lock_twice_in_one_task() {
     });
     assert!(told.contains("for the Lock created at tests/deadlocks.rs:"), "{told}");
     assert!(told.contains("which it acquired itself at tests/deadlocks.rs:"), "{told}");
+}
+
+/// Two tasks are stuck, and are named; but somebody may yet connect, so it is not the end.
+#[test]
+fn whoever_waits_for_a_client_goes_on_beside_those_who_are_stuck() {
+    let reports = Rc::new(RefCell::new(Vec::new()));
+    let seen = reports.clone();
+    let on_report = move |report: &Report| {
+        let Report::Deadlock(deadlock) = report else { panic!("{report}") };
+        seen.borrow_mut().push((ids(&deadlock.cycles[0]), deadlock.is_total));
+    };
+    let runtime = Builder::new().start_paused(true).on_report(on_report).build().unwrap();
+    let client = runtime.block_on(async {
+        let locks = [Rc::new(Lock::new(())), Rc::new(Lock::new(()))];
+        for (first, second) in [(0, 1), (1, 0)] {
+            let locks = locks.clone();
+            let crossing = async move {
+                let _first = locks[first].acquire().await;
+                yield_now().await;
+                let _second = locks[second].acquire().await;
+            };
+            spawn(crossing).detach();
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = thread::Builder::new().spawn(move || {
+            // The loop sleeps by then, or is about to.
+            thread::park_timeout(Duration::from_millis(20));
+            std::net::TcpStream::connect(address).unwrap()
+        });
+        listener.accept().await.unwrap();
+        client
+    });
+    client.unwrap().join().unwrap();
+    assert_eq!(reports.take(), [(vec![1, 2], false)]);
 }

@@ -9,7 +9,7 @@ use runtime_executor::{
     task::{self, TaskId, WaitInfo, waits, yield_now},
     time::{self, Clock, Instant, sleep},
 };
-use runtime_sync::{Event, Kind, Lock, RLock, Semaphore, shared};
+use runtime_sync::{Event, Kind, Lock, RLock, RwLock, Semaphore, shared};
 use std::{
     cell::Cell,
     future::poll_fn,
@@ -170,6 +170,48 @@ fn times_of_a_former_runtime_say_nothing_of_the_next_one() {
         assert_eq!(held(), [(1, Some(Duration::from_secs(1)))]);
     });
     drop(guard);
+}
+
+#[test]
+fn readers_after_a_writer_leave_the_next_writer_with_nobody_to_name() {
+    executor().block_on(async {
+        let lock = Rc::new(RwLock::new(()));
+        let release = Rc::new(Event::new());
+        let write = || {
+            let (lock, release) = (lock.clone(), release.clone());
+            async move {
+                let _guard = lock.write().await;
+                release.wait().await;
+            }
+        };
+        let holder = || {
+            let waits = brief();
+            waits.iter().rfind(|wait| wait.1 == Kind::Write).expect("a writer waits").4
+        };
+        let first = lock.read().await;
+        let [_second, _third] = [write(), write()].map(spawn);
+        turns(1).await;
+        assert_eq!(holder(), None);
+        // The second task inherits it, and is who the third waits for, before it takes notice and after.
+        drop(first);
+        assert_eq!(holder(), Some(1));
+        turns(1).await;
+        let reader = spawn({
+            let lock = lock.clone();
+            async move {
+                let _guard = lock.read().await;
+                std::future::pending::<()>().await;
+            }
+        });
+        let _fourth = spawn(write());
+        turns(1).await;
+        assert_eq!(holder(), Some(1));
+        release.set();
+        turns(3).await;
+        // Both writers that came before the reader are done; it has the lock now, and readers have no name.
+        assert_eq!(holder(), None);
+        reader.cancel();
+    });
 }
 
 #[test]

@@ -327,7 +327,7 @@ impl<'a, T: ?Sized, F: Flavour> Future for Reacquire<'a, T, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { lock, turn, asked } = self.get_mut();
-        ready!(lock.raw.poll_acquire(turn, Kind::Lock, asked, cx));
+        ready!(lock.raw.poll_acquire(turn, asked, cx));
         Poll::Ready(LockGuard::new(lock))
     }
 }

@@ -69,19 +69,19 @@ impl<F: Flavour> RawLock<F> {
     pub(crate) fn poll_acquire(
         &self,
         turn: &mut Turn,
-        kind: Kind,
         asked: &'static Location<'static>,
         cx: &Context<'_>,
     ) -> Poll<()> {
-        let taken = ready!(self.permits.poll_take(1, turn, cx, || self.describe(kind, asked)));
+        let taken = ready!(self.permits.poll_take(1, turn, cx, || self.describe(asked)));
         debug_assert!(taken.is_ok(), "a lock is never closed");
         self.holder.write(Some(Holder { owner: Owner::of(cx.waker()), since: asked }));
         Poll::Ready(())
     }
 
-    fn describe(&self, kind: Kind, asked: &'static Location<'static>) -> Wait {
+    #[inline]
+    fn describe(&self, asked: &'static Location<'static>) -> Wait {
         let address = ptr::from_ref(self).addr();
-        Wait { kind, created: self.created, asked, address, holder: self.holder.read() }
+        Wait { kind: Kind::Lock, created: self.created, asked, address, holder: self.holder.read() }
     }
 
     pub(crate) fn try_acquire(&self, asked: &'static Location<'static>) -> bool {
@@ -230,7 +230,7 @@ impl<'a, T: ?Sized, F: Flavour> Future for Acquire<'a, T, F> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        ready!(this.lock.raw.poll_acquire(&mut this.turn, Kind::Lock, this.asked, cx));
+        ready!(this.lock.raw.poll_acquire(&mut this.turn, this.asked, cx));
         Poll::Ready(LockGuard::new(this.lock))
     }
 }

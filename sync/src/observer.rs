@@ -109,15 +109,15 @@ pub struct Wait {
 #[repr(u8)]
 pub enum Kind {
     /// `Lock::acquire`, and the way back from `Condition::wait`.
-    Lock,
+    Lock = Self::INHERITS,
     /// `RLock::acquire`.
-    RLock,
+    RLock = Self::INHERITS | 1,
     /// `RwLock::read`.
-    Read,
+    Read = Self::SHARES,
     /// `RwLock::write`.
-    Write,
+    Write = Self::INHERITS | 2,
     /// `Semaphore::acquire`.
-    Semaphore,
+    Semaphore = 0,
     /// `Event::wait`.
     Event,
     /// `Condition::wait`.
@@ -125,9 +125,9 @@ pub enum Kind {
     /// `Barrier::wait`.
     Barrier,
     /// `OnceCell::get_or_init`.
-    OnceCell,
+    OnceCell = Self::INHERITS | 3,
     /// A `oneshot::Receiver`.
-    Oneshot,
+    Oneshot = 4,
     /// `Promise::wait`.
     Promise,
     /// `Sender::send`, `Sender::reserve`.
@@ -147,7 +147,12 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 18] = [
+    /// Mark in the numbers of those kinds where whoever is granted it is the only holder.
+    pub(crate) const INHERITS: u8 = 1 << 6;
+    /// Of those where it is one of several, none of whom is known.
+    pub(crate) const SHARES: u8 = 1 << 7;
+
+    const ALL: [Self; 18] = [
         Self::Lock,
         Self::RLock,
         Self::Read,
@@ -169,15 +174,14 @@ impl Kind {
     ];
 
     /// The kind of that number.
-    #[inline]
-    pub(crate) fn of(number: usize) -> Option<Self> {
-        Self::ALL.get(number).copied()
+    pub(crate) fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
     }
 
     /// Whether somebody holds what is waited for.
     #[inline]
     pub const fn has_holder(self) -> bool {
-        matches!(self, Self::Lock | Self::RLock | Self::Read | Self::Write | Self::OnceCell)
+        self as u8 & (Self::INHERITS | Self::SHARES) != 0
     }
 }
 

@@ -204,7 +204,7 @@ impl<T, F: Flavour> OnceCell<T, F> {
         &self,
         turn: &mut Turn,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Wait,
+        describe: impl Fn() -> Wait,
     ) -> Poll<&T> {
         if let Some(polled) = self.poll_get(turn, cx) {
             return polled;

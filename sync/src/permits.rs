@@ -95,7 +95,7 @@ impl<F: Flavour> Permits<F> {
         wanted: usize,
         turn: &mut Turn,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Wait,
+        describe: impl Fn() -> Wait,
     ) -> Poll<Result<(), IsClosed>> {
         if !turn.is_waiting()
             && let Some(taken) = self.try_take(wanted)
@@ -115,7 +115,7 @@ impl<F: Flavour> Permits<F> {
         wanted: usize,
         turn: &mut Turn,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Wait,
+        describe: impl Fn() -> Wait,
     ) -> Poll<Result<(), IsClosed>> {
         turn.poll(
             &self.queue,

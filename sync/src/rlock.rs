@@ -188,9 +188,9 @@ impl<T: ?Sized, F: Flavour> RLock<T, F> {
         self.entry.with(|entry| entry.held.holder())
     }
 
-    fn describe(&self, asked: &'static Location<'static>) -> Wait {
+    fn describe(&self, asked: &'static Location<'static>, holder: Option<Holder>) -> Wait {
         let address = ptr::from_ref(self).addr();
-        Wait { kind: Kind::RLock, created: self.created, asked, address, holder: self.holder() }
+        Wait { kind: Kind::RLock, created: self.created, asked, address, holder }
     }
 
     /// Tells whoever watches over the tasks that `owner` has one guard more, or less.
@@ -317,12 +317,19 @@ impl<'a, T: ?Sized, F: Flavour> Future for Acquire<'a, T, F> {
             turn.leave(&lock.entry, (), |_, granted| debug_assert!(granted.is_none()));
             return Poll::Ready(RLockGuard::new(lock, visitor.owner));
         }
+        let holder = Cell::new(None);
         let others_wait = ready!(turn.poll(
             &lock.entry,
             (),
             cx,
-            || lock.describe(asked),
-            |entry| if entry.enter(&visitor) { Attempt::Done(false) } else { Attempt::Wait(0) },
+            || lock.describe(asked, holder.get()),
+            |entry| {
+                if entry.enter(&visitor) {
+                    return Attempt::Done(false);
+                }
+                holder.set(entry.held.holder());
+                Attempt::Wait(0)
+            },
             |entry, _| {
                 entry.admit(&visitor);
                 entry.list.len() > 0

@@ -1,10 +1,11 @@
-//! What a queue shows of itself: who waits in it, for how many lines of code somebody is to blame, and who holds what they
-//! wait for. Whoever looks on reads it when a question comes up, from any thread; so a wait costs a few stores here, and
+//! The places of a queue, which others may look at: who waits in it, since which lines of code, and who holds what they wait
+//! for. Whoever looks on reads it when a question comes up, from any thread; so to be seen costs a wait a few stores, and
 //! no call.
 //!
-//! Only its queue writes to a board, one at a time. A reader on another thread may see one seat or holder mixed from two;
-//! on the queue's own thread all is as it is.
+//! Only its queue writes to a board, one at a time, but for two marks that mean nothing to the queue. A reader on another
+//! thread may see one seat or holder mixed from two; on the queue's own thread all is as it is.
 
+use super::NONE;
 use crate::{
     flavour::{HolderCell, SiteCell},
     observer::{self, Holder, Kind, Owner, Wait},
@@ -14,8 +15,9 @@ use std::{
     sync::{
         Arc,
         // Plain ones, also under the model checker: nothing is decided by what is on a board.
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
+    task::Waker,
 };
 
 /// A queue's board. See [`Observer::enlist`](crate::Observer::enlist).
@@ -42,63 +44,84 @@ const EVERYWHERE: usize = usize::MAX;
 /// [`Board::home`] of a queue that nobody has on a list.
 const NOWHERE: usize = usize::MAX - 1;
 
-/// One waiting future.
+/// One place of the queue: a waiting future, or one of the chain of vacant places.
 #[derive(Debug)]
-struct Seat {
-    /// The key of whoever waits, if the marks do not say otherwise.
+pub(super) struct Seat {
+    /// The key of whoever waits, if the marks do not say otherwise; the queue wakes by it.
     owner: AtomicUsize,
     asked: SiteCell,
+    /// What the waiter asks for, then what it was granted; the primitive gives it its meaning.
+    pub(super) note: AtomicUsize,
     /// The kind, and marks.
-    state: AtomicUsize,
+    state: AtomicU32,
+    /// Neighbours in the queue.
+    pub(super) before: AtomicU32,
+    /// In the queue, or in the chain of vacant places.
+    pub(super) after: AtomicU32,
 }
 
-/// [`Seat::state`]: somebody sits here.
-const TAKEN: usize = 1 << 13;
+const _: () = assert!(size_of::<Seat>() <= 40, "a seat grew");
 
 /// [`Seat::state`]: nobody that the observer knows.
-const UNKNOWN: usize = 1 << 8;
-/// [`Seat::state`]: whoever is in `owner` waits with a waker that is somebody else's.
-const FOREIGN: usize = 1 << 9;
-/// [`Seat::state`]: granted, in the runtime of whoever waits.
-const GRANTED: usize = 1 << 10;
-/// [`Seat::state`]: granted, by another thread.
-const GRANTED_AFAR: usize = 1 << 11;
+const UNKNOWN: u32 = 1 << 8;
+/// [`Seat::state`]: it waits with a waker that is somebody else's, and whoever is in `owner` is who ran then.
+const FOREIGN: u32 = 1 << 9;
+/// [`Seat::state`]: granted.
+const GRANTED: u32 = 1 << 10;
+/// [`Seat::state`]: that was done by another thread than that of whoever waits.
+const AFAR: u32 = 1 << 11;
 /// [`Seat::state`]: what is wrong with it was told.
-const TOLD: usize = 1 << 12;
-const KIND: usize = UNKNOWN - 1;
-/// The kinds of what can be held, in bits.
-const HAVE_HOLDERS: u32 = {
-    let (mut kinds, mut number) = (0, 0);
-    while number < Kind::ALL.len() {
-        if Kind::ALL[number].has_holder() {
-            kinds |= 1 << number;
-        }
-        number += 1;
-    }
-    kinds
-};
+const TOLD: u32 = 1 << 12;
+/// [`Seat::state`]: somebody sits here.
+const TAKEN: u32 = 1 << 13;
+/// [`Seat::state`]: a queue that any thread may use.
+const SHARED: u32 = 1 << 14;
+const KIND: u32 = UNKNOWN - 1;
+/// [`Seat::state`]: a grant takes more than the mark, or the mark and an heir.
+const SPECIAL: u32 = if IS_SHOWN { FOREIGN | SHARED | Kind::SHARES as u32 } else { FOREIGN };
+
+/// Whether what only people read is written. `--cfg runtime_bare` compiles it out, to measure what it costs.
+pub(super) const IS_SHOWN: bool = !cfg!(runtime_bare);
 
 /// Who asks, as a queue notes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asker {
     /// A key, unless the mark says otherwise.
     key: usize,
-    mark: usize,
+    mark: u32,
 }
 
 impl Asker {
-    /// By a waker of the observer's.
+    /// Who asks with `waker`, which is cloned if it is not the observer's. Not while the state is borrowed.
     #[inline]
-    pub(super) fn known(key: usize) -> Self {
-        Self { key, mark: 0 }
+    pub(super) fn of(waker: &Waker) -> (Self, Option<Waker>) {
+        match observer::key_of(waker) {
+            Some(key) => (Self { key, mark: 0 }, None),
+            None => (Self::with_foreign_waker(), Some(waker.clone())),
+        }
     }
 
     /// By somebody else's waker: then it is whoever runs.
-    pub(super) fn with_foreign_waker() -> Self {
+    fn with_foreign_waker() -> Self {
         match observer::key_of_owner(Owner::running()) {
             Some(key) => Self { key, mark: FOREIGN },
             None => Self { key: 0, mark: UNKNOWN | FOREIGN },
         }
+    }
+
+    /// By which it is woken, unless the waker is foreign.
+    #[inline]
+    pub(super) fn key(self) -> usize {
+        self.key
+    }
+
+    #[inline]
+    pub(super) fn has_foreign_waker(self) -> bool {
+        self.mark & FOREIGN != 0
+    }
+
+    pub(super) fn is_unknown(self) -> bool {
+        self.mark & UNKNOWN != 0
     }
 }
 
@@ -133,13 +156,12 @@ impl Board {
             heir: AtomicUsize::new(0),
             told: AtomicUsize::new(0),
             stamp: AtomicUsize::new(0),
-            seats: (0..seats).map(|_| Seat::vacant()).collect(),
+            seats: vacant(0, seats).collect(),
         }
     }
 
-    /// A larger one, for those of this one.
+    /// A larger one, for those of this one; the additional places are a chain.
     pub(super) fn grown(&self, seats: usize) -> Self {
-        let more = self.seats.len()..seats;
         let taken = self.seats.iter().map(Seat::moved);
         Self {
             created: self.created,
@@ -149,7 +171,7 @@ impl Board {
             heir: AtomicUsize::new(self.heir.load(Relaxed)),
             told: AtomicUsize::new(self.told.load(Relaxed)),
             stamp: AtomicUsize::new(self.stamp.load(Relaxed)),
-            seats: taken.chain(more.map(|_| Seat::vacant())).collect(),
+            seats: taken.chain(vacant(self.seats.len(), seats)).collect(),
         }
     }
 
@@ -229,58 +251,77 @@ impl Board {
     // For the queue.
 
     #[inline]
-    pub(super) fn has_room_for(&self, index: u32) -> bool {
-        (index as usize) < self.seats.len()
+    pub(super) fn seats(&self) -> &[Seat] {
+        &self.seats
     }
 
-    /// Somebody sits down; `is_first`: nobody else waits. False: a runtime has to put the board on its list.
-    #[inline]
-    pub(super) fn enter(&self, index: u32, asker: Asker, wait: &Wait, is_first: bool) -> bool {
-        if wait.kind.has_holder() {
-            if is_first {
-                self.told.store(0, Relaxed);
-                self.stamp.store(0, Relaxed);
-            }
-            // As long as its heir has not taken notice, the primitive does not know who holds it, and the board does.
-            if wait.holder.is_some() || !self.has_expectant_heir() {
-                self.note_holder(wait.holder);
-            }
+    /// Somebody is about to sit down where nobody waits, and the primitive says that it is `holder` who holds it.
+    pub(super) fn expect_first(&self, holder: Option<Holder>) {
+        self.told.store(0, Relaxed);
+        self.stamp.store(0, Relaxed);
+        // As long as its heir has not taken notice, the primitive does not know who holds it, and the board does.
+        if holder.is_some() || !self.has_expectant_heir() {
+            self.note_holder(holder);
         }
-        let seat = &self.seats[index as usize];
-        seat.owner.store(asker.key, Relaxed);
-        seat.asked.write(Some(wait.asked));
-        seat.state.store(wait.kind as usize | asker.mark | TAKEN, Relaxed);
-        let home = self.home.load(Relaxed);
-        home == EVERYWHERE || home == observer::runtime_of(asker.key) || asker.mark & UNKNOWN != 0
     }
 
-    /// The same future waits on, with another waker. The answer is as that of `enter`.
-    pub(super) fn renew(&self, index: u32, asker: Asker) -> bool {
-        let seat = &self.seats[index as usize];
-        let state = seat.state.load(Relaxed) & !(UNKNOWN | FOREIGN);
-        seat.owner.store(asker.key, Relaxed);
-        seat.state.store(state | asker.mark, Relaxed);
-        let home = self.home.load(Relaxed);
-        home == EVERYWHERE || home == observer::runtime_of(asker.key) || asker.mark & UNKNOWN != 0
+    /// The same at `index`, where others wait. What is let go then has an heir at once, or (by another thread) soon: so
+    /// if nobody holds it, that is an heir who sits there still, unless it is this very seat.
+    pub(super) fn expect(&self, index: u32, holder: Option<Holder>) {
+        if holder.is_some() || self.heir.load(Relaxed) == index as usize + 1 {
+            self.note_holder(holder);
+        }
+    }
+
+    /// Whether the runtime of whoever asks has it on its list. False if it is not known which one that is.
+    #[inline]
+    pub(super) fn is_known_to(&self, asker: Asker) -> bool {
+        self.home.load(Relaxed) == observer::runtime_of(asker.key)
     }
 
     /// The runtime of that asker has it on its list.
     pub(super) fn settle(&self, asker: Asker) {
-        if !self.is_shared() && asker.mark & UNKNOWN == 0 {
+        if !self.is_shared() && !asker.is_unknown() {
             self.home.store(observer::runtime_of(asker.key), Relaxed);
         }
     }
 
+    /// The seat at `index` is granted what it waits for. By which key to wake it; `None`: nothing has happened yet, as
+    /// there is more to do.
     #[inline]
-    pub(super) fn grant(&self, index: u32) {
+    pub(super) fn grant(&self, index: u32, seat: &Seat) -> Option<usize> {
+        let state = seat.state.load(Relaxed);
+        if state & SPECIAL != 0 {
+            return None;
+        }
+        seat.state.store(state | GRANTED, Relaxed);
+        if IS_SHOWN && state & Kind::INHERITS as u32 != 0 {
+            self.pass_on(index);
+        }
+        Some(seat.owner.load(Relaxed))
+    }
+
+    /// The same for any seat. `None`: it is woken with a foreign waker.
+    pub(super) fn grant_specially(&self, index: u32) -> Option<usize> {
         let seat = &self.seats[index as usize];
         let state = seat.state.load(Relaxed);
-        let is_afar = self.is_shared() && is_afar(seat.owner.load(Relaxed));
-        seat.state.store(state | if is_afar { GRANTED_AFAR } else { GRANTED }, Relaxed);
-        if HAVE_HOLDERS >> (state & KIND) & 1 != 0 {
-            self.heir.store(index as usize + 1, Relaxed);
+        let owner = seat.owner.load(Relaxed);
+        if state & Kind::INHERITS as u32 != 0 {
+            self.pass_on(index);
+        } else if state & Kind::SHARES as u32 != 0 {
+            self.note_holder(None);
             self.stamp.store(0, Relaxed);
         }
+        let afar = if state & SHARED != 0 && is_afar(owner) { AFAR } else { 0 };
+        seat.state.store(state | GRANTED | afar, Relaxed);
+        (state & FOREIGN == 0).then_some(owner)
+    }
+
+    /// Whoever sits at `index` is the holder from now on.
+    #[inline]
+    fn pass_on(&self, index: u32) {
+        self.heir.store(index as usize + 1, Relaxed);
+        self.stamp.store(0, Relaxed);
     }
 
     /// Whether somebody was granted it and has not taken notice.
@@ -288,18 +329,6 @@ impl Board {
         let heir = self.heir.load(Relaxed).checked_sub(1);
         let seat = heir.and_then(|heir| self.seats.get(heir));
         seat.is_some_and(|seat| seat.state.load(Relaxed) & TAKEN != 0)
-    }
-
-    /// A grant is taken back.
-    pub(super) fn revoke(&self, index: u32) {
-        let seat = &self.seats[index as usize];
-        seat.state.store(seat.state.load(Relaxed) & !(GRANTED | GRANTED_AFAR | TOLD), Relaxed);
-    }
-
-    #[inline]
-    pub(super) fn leave(&self, index: u32) {
-        let seat = &self.seats[index as usize];
-        seat.state.store(seat.state.load(Relaxed) & !TAKEN, Relaxed);
     }
 
     /// The primitive says who holds it.
@@ -316,9 +345,62 @@ fn is_afar(key: usize) -> bool {
     here.is_none_or(|here| observer::runtime_of(here) != observer::runtime_of(key))
 }
 
+/// The seats from `first` to before `end`, as a chain of vacant places.
+fn vacant(first: usize, end: usize) -> impl Iterator<Item = Seat> {
+    (first..end).map(move |index| Seat {
+        owner: AtomicUsize::new(0),
+        asked: SiteCell::default(),
+        note: AtomicUsize::new(0),
+        state: AtomicU32::new(0),
+        before: AtomicU32::new(NONE),
+        after: AtomicU32::new(if index + 1 < end { index as u32 + 1 } else { NONE }),
+    })
+}
+
 impl Seat {
-    fn vacant() -> Self {
-        Self { owner: AtomicUsize::new(0), asked: SiteCell::default(), state: AtomicUsize::new(0) }
+    /// Somebody sits down; [`renew`](Seat::renew) tells if there is more to say than the key.
+    #[inline]
+    pub(super) fn enter(&self, key: usize, kind: Kind, asked: &'static Location<'static>, is_local: bool) {
+        self.owner.store(key, Relaxed);
+        let shown = kind as u32 | if is_local { 0 } else { SHARED };
+        if IS_SHOWN {
+            self.asked.write(Some(asked));
+        }
+        self.state.store(TAKEN | if IS_SHOWN { shown } else { 0 }, Relaxed);
+    }
+
+    /// The same future waits on, with another waker.
+    pub(super) fn renew(&self, asker: Asker) {
+        let state = self.state.load(Relaxed) & !(UNKNOWN | FOREIGN);
+        self.owner.store(asker.key, Relaxed);
+        self.state.store(state | asker.mark, Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is_taken(&self) -> bool {
+        self.state.load(Relaxed) & TAKEN != 0
+    }
+
+    /// Whether whoever sits here was granted what it waits for.
+    #[inline]
+    pub(super) fn is_granted(&self) -> bool {
+        self.state.load(Relaxed) & GRANTED != 0
+    }
+
+    /// Whether the queue wakes by that key.
+    pub(super) fn is_woken_by(&self, key: usize) -> bool {
+        self.state.load(Relaxed) & FOREIGN == 0 && self.owner.load(Relaxed) == key
+    }
+
+    /// A grant is taken back.
+    pub(super) fn revoke(&self) {
+        self.state.store(self.state.load(Relaxed) & !(GRANTED | AFAR | TOLD), Relaxed);
+    }
+
+    /// Whoever sits here is gone. What else the seat says of it stays, until somebody else sits down.
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.state.store(self.state.load(Relaxed) & !TAKEN, Relaxed);
     }
 
     fn moved(&self) -> Self {
@@ -327,14 +409,17 @@ impl Seat {
         Self {
             owner: AtomicUsize::new(self.owner.load(Relaxed)),
             asked,
-            state: AtomicUsize::new(self.state.load(Relaxed)),
+            note: AtomicUsize::new(self.note.load(Relaxed)),
+            state: AtomicU32::new(self.state.load(Relaxed)),
+            before: AtomicU32::new(self.before.load(Relaxed)),
+            after: AtomicU32::new(self.after.load(Relaxed)),
         }
     }
 
     /// Whoever sits here, or sat here last, as the holder of what it was granted.
     fn heir(&self) -> Option<Holder> {
         let state = self.state.load(Relaxed);
-        let is_known = state & UNKNOWN == 0 && state & KIND != Kind::Read as usize;
+        let is_known = state & UNKNOWN == 0;
         let owner = Owner { data: self.owner.load(Relaxed), vtable: observer::known_functions() };
         self.asked.read().filter(|_| is_known).map(|since| Holder { owner, since })
     }
@@ -349,10 +434,10 @@ impl Seat {
             seat,
             key: (state & UNKNOWN == 0).then(|| self.owner.load(Relaxed)),
             is_known: state & FOREIGN == 0,
-            kind: Kind::of(state & KIND)?,
+            kind: Kind::of((state & KIND) as u8)?,
             asked,
-            is_granted: state & (GRANTED | GRANTED_AFAR) != 0,
-            is_granted_afar: state & GRANTED_AFAR != 0,
+            is_granted: state & GRANTED != 0,
+            is_granted_afar: state & AFAR != 0,
             is_told: state & TOLD != 0,
         })
     }

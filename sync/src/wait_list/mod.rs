@@ -2,7 +2,8 @@
 //!
 //! A list is an array of places, linked by index: no allocation before the first wait, none per wait once it has
 //! grown, no pinning and no unsafe code; arriving, granting and leaving take constant time. A waiting future owns its
-//! place until it takes notice of its grant or is dropped, so a place is never mistaken for a successor's.
+//! place until it takes notice of its grant or is dropped, so a place is never mistaken for a successor's. The places
+//! are on show (`board.rs`); only wakers that are not the observer's are kept aside.
 //!
 //! ```text
 //!               arrive                grant                poll finds the grant
@@ -18,8 +19,12 @@ mod turn;
 mod woken;
 
 use crate::observer::{self, Holder, Wait};
-use board::Asker;
-use std::{mem, sync::Arc};
+use board::{Asker, IS_SHOWN, Seat};
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Waker,
+};
 
 pub use board::{Board, Waiting};
 pub(crate) use turn::{Attempt, Turn};
@@ -32,26 +37,16 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place(u32);
 
-#[derive(Debug)]
-struct Entry {
-    /// Whom to wake; taken by the grant. So this is also what tells whether the place is in the queue.
-    woken: Option<Woken>,
-    /// What the waiter asks for, then what it was granted; the primitive gives it its meaning.
-    note: usize,
-    before: u32,
-    /// In the queue, or in the chain of vacant places.
-    after: u32,
-}
-
 /// Places of a queue's first allocation; then they are doubled.
 const FIRST_PLACES: usize = 2;
 
 /// The queue of one primitive.
 #[derive(Debug)]
 pub(crate) struct WaitList {
-    entries: Vec<Entry>,
-    /// What the places show to others, under the same indices.
+    /// The places, once somebody has waited.
     board: Option<Arc<Board>>,
+    /// Whom to wake where the place does not tell, under the same indices; taken by the grant.
+    foreign: Vec<Option<Waker>>,
     first: u32,
     last: u32,
     vacant: u32,
@@ -60,7 +55,7 @@ pub(crate) struct WaitList {
 
 impl Default for WaitList {
     fn default() -> Self {
-        Self { entries: Vec::new(), board: None, first: NONE, last: NONE, vacant: NONE, queued: 0 }
+        Self { board: None, foreign: Vec::new(), first: NONE, last: NONE, vacant: NONE, queued: 0 }
     }
 }
 
@@ -77,27 +72,48 @@ impl WaitList {
     /// What the first in the queue asks for.
     #[inline]
     pub(crate) fn front(&self) -> Option<usize> {
-        self.entries.get(self.first as usize).map(|entry| entry.note)
+        self.seats().get(self.first as usize).map(|seat| seat.note.load(Relaxed))
     }
 
     /// Grants the first in the queue what it waits for; `note` tells it what that is.
     #[inline]
     pub(crate) fn grant_front(&mut self, note: usize) -> Option<Woken> {
-        let entry = self.entries.get_mut(self.first as usize)?;
-        entry.note = note;
-        let woken = entry.woken.take();
-        if let Some(board) = &self.board {
-            board.grant(self.first);
-        }
-        let second = entry.after;
-        self.first = second;
-        match self.entries.get_mut(second as usize) {
-            Some(second) => second.before = NONE,
+        let board = self.board.as_ref()?;
+        let seats = board.seats();
+        let index = self.first;
+        let seat = seats.get(index as usize)?;
+        seat.note.store(note, Relaxed);
+        let Some(key) = board.grant(index, seat) else { return Some(self.grant_specially()) };
+        self.first = seat.after.load(Relaxed);
+        match seats.get(self.first as usize) {
+            Some(second) => second.before.store(NONE, Relaxed),
             None => self.last = NONE,
         }
         self.queued -= 1;
-        debug_assert!(woken.is_some(), "a place in the queue has somebody to wake");
-        woken
+        Some(Woken::Known(key))
+    }
+
+    /// The same where there is more to it.
+    #[inline(never)]
+    fn grant_specially(&mut self) -> Woken {
+        let index = self.first;
+        self.unlink(Place(index));
+        let key = self.board.as_ref().and_then(|board| board.grant_specially(index));
+        key.map_or_else(|| self.take_foreign(index), Woken::Known)
+    }
+
+    /// Whom to wake at a place, who is woken with a waker of somebody else's.
+    #[cold]
+    fn take_foreign(&mut self, index: u32) -> Woken {
+        let waker = self.foreign.get_mut(index as usize).and_then(Option::take);
+        waker.map_or_else(Woken::already, Woken::Foreign)
+    }
+
+    #[cold]
+    fn put_foreign(&mut self, index: u32, waker: Waker) -> Option<Waker> {
+        let places = self.foreign.len().max(index as usize + 1);
+        self.foreign.resize_with(places, || None);
+        self.foreign[index as usize].replace(waker)
     }
 
     /// Shows who holds what is waited for, where it is not a grant that tells.
@@ -116,74 +132,73 @@ impl WaitList {
         woken
     }
 
+    /// Queues somebody. Who has a waker of somebody else's brings it in `foreign`.
     #[inline(always)]
     fn arrive(
         &mut self,
-        woken: Option<Woken>,
         asker: Asker,
+        foreign: Option<Waker>,
         note: usize,
-        wait: Wait,
+        describe: impl Fn() -> Wait,
         is_local: bool,
     ) -> Place {
-        debug_assert!(woken.is_some(), "a place in the queue has somebody to wake");
-        if self.vacant == NONE {
-            self.grow(asker, wait, is_local);
-        }
-        let index = self.vacant;
-        let before = self.last;
-        let entry = self.entry(Place(index));
-        let vacant = mem::replace(entry, Entry { woken, note, before, after: NONE });
-        self.vacant = vacant.after;
-        mem::forget(vacant.woken); // nobody, which the compiler does not know
-        match self.entries.get_mut(self.last as usize) {
-            Some(last) => last.after = index,
-            None => self.first = index,
-        }
+        debug_assert!(foreign.is_some() == asker.has_foreign_waker(), "one way of waking or the other");
+        let board = match &self.board {
+            Some(board) if self.vacant != NONE => board,
+            _ => grow(&mut self.board, &mut self.vacant, asker, describe(), is_local),
+        };
+        let seats = board.seats();
+        let (index, last) = (self.vacant, self.last);
+        let seat = &seats[index as usize];
+        self.vacant = seat.after.load(Relaxed);
         self.last = index;
         self.queued += 1;
-        if let Some(board) = &self.board
-            && !board.enter(index, asker, &wait, self.queued == 1)
-        {
-            enlist(board, asker);
+        let Wait { kind, asked, .. } = describe();
+        match seats.get(last as usize) {
+            Some(last) => {
+                last.after.store(index, Relaxed);
+                // By another thread it may have been let go, and the queue not told yet.
+                if IS_SHOWN && kind.has_holder() && (describe().holder.is_some() || !is_local) {
+                    board.expect(index, describe().holder);
+                }
+            }
+            None => {
+                self.first = index;
+                if IS_SHOWN && kind.has_holder() {
+                    board.expect_first(describe().holder);
+                }
+            }
+        }
+        seat.enter(asker.key(), kind, asked, is_local);
+        seat.note.store(note, Relaxed);
+        seat.before.store(last, Relaxed);
+        seat.after.store(NONE, Relaxed);
+        if IS_SHOWN && is_local && !board.is_known_to(asker) {
+            show(board, asker);
+        }
+        if let Some(foreign) = foreign {
+            seat.renew(asker);
+            self.put_foreign(index, foreign);
         }
         Place(index)
-    }
-
-    /// Makes one more place. It takes the wait by value, as otherwise all of it would be in memory at each arrival.
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, asker: Asker, wait: Wait, is_local: bool) {
-        let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE);
-        let index = index.expect("fewer than 2^32 - 1 futures wait for one thing");
-        self.entries.push(Entry { woken: None, note: 0, before: NONE, after: NONE });
-        self.vacant = index;
-        let is_shown = self.board.as_ref().is_some_and(|board| board.has_room_for(index));
-        if !is_shown && !cfg!(runtime_bare) {
-            let seats = FIRST_PLACES.max(self.entries.len().next_power_of_two());
-            let board = Arc::new(match &self.board {
-                Some(board) => board.grown(seats),
-                None => Board::new(&wait, is_local, seats),
-            });
-            enlist(&board, asker);
-            self.board = Some(board);
-        }
     }
 
     /// Takes back the grant with the highest note, if one of at least `least` is out: whoever has it is at the head
     /// of the queue again. It has been woken, so it will be polled, and then says whom to wake the next time.
     #[cold]
     pub(crate) fn take_back(&mut self, least: usize) -> bool {
-        let granted =
-            (0..).zip(&mut self.entries).filter(|(_, entry)| entry.woken.is_none() && entry.note >= least);
-        let Some((index, entry)) = granted.max_by_key(|(_, entry)| entry.note) else { return false };
-        entry.woken = Some(Woken::already());
-        entry.note = 0;
-        if let Some(board) = &self.board {
-            board.revoke(index);
-        }
-        (entry.before, entry.after) = (NONE, self.first);
-        match self.entries.get_mut(self.first as usize) {
-            Some(second) => second.before = index,
+        let granted = (0..)
+            .zip(self.seats())
+            .filter(|(_, seat)| seat.is_taken() && seat.is_granted() && seat.note.load(Relaxed) >= least);
+        let Some((index, seat)) = granted.max_by_key(|(_, seat)| seat.note.load(Relaxed)) else {
+            return false;
+        };
+        seat.revoke();
+        seat.note.store(0, Relaxed);
+        seat.before.store(NONE, Relaxed);
+        seat.after.store(self.first, Relaxed);
+        match self.seats().get(self.first as usize) {
+            Some(second) => second.before.store(index, Relaxed),
             None => self.last = index,
         }
         self.first = index;
@@ -195,56 +210,100 @@ impl WaitList {
     #[inline]
     fn leave_granted(&mut self, place: Place) {
         let vacant = mem::replace(&mut self.vacant, place.0);
-        let entry = self.entry(place);
-        entry.after = vacant;
-        entry.note = 0; // no grant that could be taken back
-        if let Some(board) = &self.board {
-            board.leave(place.0);
-        }
+        let seat = self.seat(place);
+        seat.after.store(vacant, Relaxed);
+        seat.leave();
     }
 
     /// Gives a place up. Whom it would have woken is to be dropped once the state is released.
     fn leave(&mut self, place: Place) -> Left {
-        let entry = self.entry(place);
-        let (woken, note) = (entry.woken.take(), entry.note);
-        if woken.is_some() {
+        let seat = self.seat(place);
+        let granted = seat.is_granted().then(|| seat.note.load(Relaxed));
+        if granted.is_none() {
             self.unlink(place);
         }
+        let foreign = self.foreign.get_mut(place.0 as usize).and_then(Option::take);
         self.leave_granted(place);
-        Left { granted: woken.is_none().then_some(note), woken }
+        Left { granted, foreign }
+    }
+
+    /// Whether the future in that place is woken by `waker`.
+    fn will_wake(&self, place: Place, waker: &Waker) -> bool {
+        match observer::key_of(waker) {
+            Some(key) => self.seat(place).is_woken_by(key),
+            None => {
+                let known = self.foreign.get(place.0 as usize).and_then(Option::as_ref);
+                known.is_some_and(|known| known.will_wake(waker))
+            }
+        }
     }
 
     /// The future in that place goes on waiting, with another waker. The one before is to be dropped once the state is
     /// released.
-    fn renew(&mut self, place: Place, woken: Woken, asker: Asker) -> Option<Woken> {
+    fn renew(&mut self, place: Place, asker: Asker, foreign: Option<Waker>) -> Option<Waker> {
+        self.seat(place).renew(asker);
         if let Some(board) = &self.board
-            && !board.renew(place.0, asker)
+            && IS_SHOWN
+            && !board.is_known_to(asker)
         {
-            enlist(board, asker);
+            show(board, asker);
         }
-        self.entry(place).woken.replace(woken)
+        match foreign {
+            Some(foreign) => self.put_foreign(place.0, foreign),
+            None => self.foreign.get_mut(place.0 as usize).and_then(Option::take),
+        }
     }
 
     /// Takes a place out of the queue.
     #[inline]
     fn unlink(&mut self, place: Place) {
-        let entry = self.entry(place);
-        let (before, after) = (entry.before, entry.after);
-        match self.entries.get_mut(before as usize) {
-            Some(entry) => entry.after = after,
+        let seat = self.seat(place);
+        let (before, after) = (seat.before.load(Relaxed), seat.after.load(Relaxed));
+        match self.seats().get(before as usize) {
+            Some(seat) => seat.after.store(after, Relaxed),
             None => self.first = after,
         }
-        match self.entries.get_mut(after as usize) {
-            Some(entry) => entry.before = before,
+        match self.seats().get(after as usize) {
+            Some(seat) => seat.before.store(before, Relaxed),
             None => self.last = before,
         }
         self.queued -= 1;
     }
 
     #[inline]
-    fn entry(&mut self, place: Place) -> &mut Entry {
-        &mut self.entries[place.0 as usize]
+    fn seats(&self) -> &[Seat] {
+        self.board.as_ref().map_or(&[], |board| board.seats())
     }
+
+    #[inline]
+    fn seat(&self, place: Place) -> &Seat {
+        &self.seats()[place.0 as usize]
+    }
+}
+
+/// Makes more places, and a chain of them. It takes the wait by value, as otherwise all of it would be in memory at each
+/// arrival.
+#[cold]
+#[inline(never)]
+fn grow<'a>(
+    board: &'a mut Option<Arc<Board>>,
+    vacant: &mut u32,
+    asker: Asker,
+    wait: Wait,
+    is_local: bool,
+) -> &'a Arc<Board> {
+    let used = board.as_ref().map_or(0, |board| board.seats().len());
+    let seats = FIRST_PLACES.max(used * 2);
+    assert!(seats < NONE as usize, "fewer than 2^31 futures wait for one thing");
+    let larger = Arc::new(match board {
+        Some(board) => board.grown(seats),
+        None => Board::new(&wait, is_local, seats),
+    });
+    if IS_SHOWN {
+        enlist(&larger, asker);
+    }
+    *vacant = used as u32;
+    board.insert(larger)
 }
 
 /// What remained of a wait that is over.
@@ -253,7 +312,15 @@ struct Left {
     /// It was granted this and nobody took notice: whoever dropped the future has to pass it on.
     granted: Option<usize>,
     #[expect(dead_code, reason = "kept to be dropped in the right place")]
-    woken: Option<Woken>,
+    foreign: Option<Waker>,
+}
+
+/// The runtime of `asker` has not seen the board; or it may have, as any thread has, or nobody knows which one it is.
+#[cold]
+fn show(board: &Arc<Board>, asker: Asker) {
+    if !board.is_shared() && !asker.is_unknown() {
+        enlist(board, asker);
+    }
 }
 
 /// The board is new, or the runtime of `asker` has not seen it.

@@ -1,13 +1,13 @@
 //! A future's side of a wait: the place that it has, and how it is polled.
 
-use super::{Board, Place, Queued, Wakes, Woken};
+use super::{Board, Place, Queued, Wakes, board::Asker};
 use crate::{
     flavour::Guarded,
     observer::{self, Wait},
 };
 use std::{
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll, Waker},
 };
 
 /// What an attempt came to.
@@ -36,14 +36,15 @@ impl Turn {
     /// Polls the wait.
     ///
     /// Without a place, it asks `attempt`, and queues if that says so. With one, it looks for a grant; once there is
-    /// one the place is given up and `accept` has the note that came with it.
+    /// one the place is given up and `accept` has the note that came with it. `describe` is called after the attempt, and
+    /// with the state borrowed.
     #[inline]
     pub(crate) fn poll<S: Queued, G: Guarded<S>, R>(
         &mut self,
         guarded: &G,
         which: S::Which,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Wait,
+        describe: impl Fn() -> Wait,
         attempt: impl FnOnce(&mut S) -> Attempt<R>,
         accept: impl FnOnce(&mut S, usize) -> R,
     ) -> Poll<R> {
@@ -62,22 +63,20 @@ impl Turn {
         guarded: &G,
         which: S::Which,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Wait,
+        describe: impl Fn() -> Wait,
         attempt: impl FnOnce(&mut S, &mut Wakes) -> Attempt<R>,
     ) -> Poll<R> {
-        let wait = describe();
-        let (woken, asker) = Woken::of_asker(cx.waker());
-        let mut woken = Some(woken);
+        let (asker, mut foreign) = Asker::of(cx.waker());
         let mut wakes = Wakes::default();
         let polled = guarded.with(|state| match attempt(state, &mut wakes) {
             Attempt::Done(result) => Poll::Ready(result),
             Attempt::Wait(note) => {
                 let list = state.list(which);
-                self.0 = Some(list.arrive(woken.take(), asker, note, wait, G::IS_LOCAL));
+                self.0 = Some(list.arrive(asker, foreign.take(), note, describe, G::IS_LOCAL));
                 Poll::Pending
             }
         });
-        drop(woken); // it did not have to wait after all
+        drop(foreign); // it did not have to wait after all
         wakes.wake_those();
         polled
     }
@@ -89,17 +88,17 @@ impl Turn {
         guarded: &G,
         which: S::Which,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Wait,
+        describe: impl Fn() -> Wait,
         accept: impl FnOnce(&mut S, usize, &mut Wakes) -> R,
     ) -> Poll<R> {
         let place = self.0.expect("only who waits looks for a grant");
         let mut wakes = Wakes::default();
         let found = guarded.with(|state| {
-            let entry = state.list(which).entry(place);
-            if entry.woken.is_some() {
+            let seat = state.list(which).seat(place);
+            if !seat.is_granted() {
                 return Err(accept);
             }
-            let note = entry.note;
+            let note = seat.note.load(Relaxed);
             let result = accept(state, note, &mut wakes);
             state.list(which).leave_granted(place);
             Ok(result)
@@ -121,7 +120,7 @@ impl Turn {
         guarded: &G,
         which: S::Which,
         cx: &Context<'_>,
-        describe: impl FnOnce() -> Wait,
+        describe: impl Fn() -> Wait,
         accept: impl FnOnce(&mut S, usize, &mut Wakes) -> R,
     ) -> Poll<R> {
         /// What is to be dropped or done with the state released.
@@ -129,38 +128,37 @@ impl Turn {
             Finish(R),
             StayQueued(Option<Arc<Board>>),
             PrepareWaker,
-            Renewed(Option<Woken>),
+            Renewed(Option<Waker>),
         }
         let place = self.0.expect("only who waits looks for a grant");
         let mut asker = None;
-        let (mut describe, mut accept) = (Some(describe), Some(accept));
+        let mut accept = Some(accept);
         let mut wakes = Wakes::default();
         loop {
             let next = guarded.with(|state| {
                 let list = state.list(which);
-                if let Some(known) = &list.entry(place).woken {
-                    if known.will_wake(cx.waker()) {
+                if !list.seat(place).is_granted() {
+                    if list.will_wake(place, cx.waker()) {
                         return Next::StayQueued(list.board.clone());
                     }
-                    let Some((woken, asker)) = asker.take() else { return Next::PrepareWaker };
-                    return Next::Renewed(list.renew(place, woken, asker));
+                    let Some((asker, foreign)) = asker.take() else { return Next::PrepareWaker };
+                    return Next::Renewed(list.renew(place, asker, foreign));
                 }
-                let note = list.entry(place).note;
+                let note = list.seat(place).note.load(Relaxed);
                 let accept = accept.take().expect("a grant is accepted once");
                 let result = accept(state, note, &mut wakes);
                 state.list(which).leave_granted(place);
                 Next::Finish(result)
             });
             match next {
-                Next::PrepareWaker => asker = Some(Woken::of_asker(cx.waker())),
+                Next::PrepareWaker => asker = Some(Asker::of(cx.waker())),
                 Next::Finish(result) => {
                     self.0 = None;
                     wakes.wake_those();
                     return Poll::Ready(result);
                 }
                 Next::StayQueued(board) => {
-                    let mut describe = || describe.take().expect("a wait is described once")();
-                    refuse_if_hopeless(board.as_ref(), place, &mut describe);
+                    refuse_if_hopeless(board.as_ref(), place, &mut || describe());
                     return Poll::Pending;
                 }
                 Next::Renewed(before) => {

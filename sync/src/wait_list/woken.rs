@@ -1,6 +1,5 @@
 //! Whom to wake, and how: always done with the state released.
 
-use super::board::Asker;
 use crate::observer::{self, Wait};
 use std::{
     num::NonZeroU64,
@@ -24,15 +23,6 @@ impl Woken {
         match observer::key_of(waker) {
             Some(key) => Self::Known(key),
             None => Self::Foreign(waker.clone()),
-        }
-    }
-
-    /// How to wake whoever asks with `waker`, and who that is. Not while the state is borrowed.
-    #[inline]
-    pub(super) fn of_asker(waker: &Waker) -> (Self, Asker) {
-        match observer::key_of(waker) {
-            Some(key) => (Self::Known(key), Asker::known(key)),
-            None => (Self::Foreign(waker.clone()), Asker::with_foreign_waker()),
         }
     }
 

@@ -1,0 +1,4 @@
+//! Pages to read from beginning to end, where the documentation of items is for looking things up. There is no code here.
+
+#[doc = include_str!("cluster.md")]
+pub mod cluster {}

@@ -124,6 +124,11 @@ impl UnixListener {
         self.acceptor.poll_accept(&mut WaiterId::shared(), context)
     }
 
+    /// The last connections, before the listener is closed; see [`Acceptor::accept_now`].
+    pub(super) fn accept_now(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        self.acceptor.accept_now()
+    }
+
     /// The connections as they come, without end.
     pub fn incoming(&self) -> Incoming<'_, UnixStream> {
         Incoming(self.acceptor.accept())

@@ -1,11 +1,14 @@
-//! What a server asks of a listener, so that one server serves TCP and whatever else has connections.
+//! What a server asks of a listener, so that one server serves TCP and Unix sockets alike.
 
-use super::super::{tcp_listener::TcpListener, tcp_stream::TcpStream};
+use super::super::{
+    tcp_listener::TcpListener, tcp_stream::TcpStream, unix_listener::UnixListener, unix_stream::UnixStream,
+};
 use std::{
     fmt::{self, Write},
     future::Future,
     io,
     net::SocketAddr,
+    os::unix::net::SocketAddr as UnixAddr,
 };
 
 /// What a [`Server`](super::Server) can accept from. Sealed: the listeners of this module are all there are.
@@ -21,6 +24,11 @@ impl Listener for TcpListener {
     type Peer = SocketAddr;
 }
 
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    type Peer = UnixAddr;
+}
+
 pub(super) mod sealed {
     use super::*;
 
@@ -33,7 +41,8 @@ pub(super) mod sealed {
         where
             Self: Listener;
 
-        /// What the kernel has in its queue now, whatever is known of the listener; `WouldBlock` if that is nothing.
+        /// What the kernel has in its queue now, whatever is known of the listener; `WouldBlock` if that is nothing, or
+        /// for others to take.
         fn next_in_queue(&self) -> Accepted<Self>
         where
             Self: Listener;
@@ -78,6 +87,33 @@ pub(super) mod sealed {
 
         fn write_name(peer: &SocketAddr, name: &mut String) {
             let _ = write!(name, " {peer}"); // a string takes everything
+        }
+    }
+
+    impl Accept for UnixListener {
+        fn next(&self) -> impl Future<Output = Accepted<Self>> {
+            self.accept()
+        }
+
+        fn next_in_queue(&self) -> Accepted<Self> {
+            self.accept_now()
+        }
+
+        fn place(&self) -> io::Result<UnixAddr> {
+            self.local_addr()
+        }
+
+        fn close(stream: UnixStream) -> impl Future<Output = io::Result<()>> {
+            stream.graceful_close()
+        }
+
+        const LONGEST_NAME: usize = " (unnamed)".len();
+
+        fn write_name(peer: &UnixAddr, name: &mut String) {
+            let _ = match peer.as_pathname() {
+                Some(path) => write!(name, " {}", path.display()),
+                None => write!(name, " (unnamed)"),
+            };
         }
     }
 }

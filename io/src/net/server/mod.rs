@@ -15,12 +15,12 @@ pub use account::{Drained, ServerStats, Straggler};
 pub use listener::Listener;
 pub use outcome::Outcome;
 
-use super::{addr::ToSocketAddrs, tcp_listener::TcpListener};
+use super::{addr::ToSocketAddrs, tcp_listener::TcpListener, unix_listener::UnixListener};
 use crate::sys;
 use runtime_executor::time::Instant;
 use serving::Serving;
 use shared::Shared;
-use std::{fmt, io, panic::Location, rc::Rc, time::Duration};
+use std::{fmt, io, panic::Location, path::Path, rc::Rc, time::Duration};
 
 /// Connections held at once unless [`Server::max_connections`] says otherwise, if the limit of descriptors allows. A
 /// handler is a few hundred bytes, a connection 4 KiB of the kernel's memory: this many cost some 50 MB.
@@ -68,6 +68,7 @@ const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 /// - **The end.** [`drain`](Self::drain) stops accepting, takes those in who are in the kernel's queue already, closes the
 ///   listener, and waits for the handlers. Whoever is left at the deadline is cancelled, and named.
 ///   Dropping the future of [`serve`](Self::serve) cancels everybody at once.
+/// - **In a worker of a cluster** it stops when the worker is to stop, and its handlers have the worker's grace period.
 pub struct Server<L: Listener = TcpListener> {
     shared: Rc<Shared<L>>,
 }
@@ -80,6 +81,36 @@ impl Server {
     /// As for [`TcpListener::bind`].
     pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         TcpListener::bind(addr).await.map(Self::from_listener)
+    }
+}
+
+impl Server<UnixListener> {
+    /// Listens on the Unix socket `path`, as [`UnixListener::bind`] does.
+    ///
+    /// ```
+    /// # use runtime_io::net::{Server, UnixStream};
+    /// # use runtime_executor::{spawn, time::Duration};
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// # let path = std::env::temp_dir().join(format!("server-{}", std::process::id()));
+    /// let server = Server::bind_unix(&path).await?;
+    /// let serving = spawn(server.serve(async |stream: UnixStream, _peer| stream.write_all(b"hello").await));
+    ///
+    /// let client = UnixStream::connect(&path).await?;
+    /// client.read_exact(&mut [0; 5]).await?;
+    /// server.drain(Duration::from_secs(10)).await;
+    /// assert!(!path.exists());
+    /// # serving.await.unwrap()?;
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`UnixListener::bind`].
+    pub async fn bind_unix(path: impl AsRef<Path>) -> io::Result<Self> {
+        UnixListener::bind(path).await.map(Self::from_listener)
     }
 }
 

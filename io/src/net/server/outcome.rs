@@ -1,6 +1,6 @@
 //! What a handler may come to.
 
-use crate::net::TcpStream;
+use crate::net::{TcpStream, UnixStream};
 use std::io;
 
 /// What a handler gives: nothing, the stream, or either of them in an [`io::Result`].
@@ -45,8 +45,14 @@ impl<S> sealed::Outcome<S> for Never {
     }
 }
 
-impl sealed::Outcome<TcpStream> for TcpStream {
-    fn into_rest(self) -> io::Result<Option<TcpStream>> {
+impl sealed::Outcome<Self> for TcpStream {
+    fn into_rest(self) -> io::Result<Option<Self>> {
+        Ok(Some(self))
+    }
+}
+
+impl sealed::Outcome<Self> for UnixStream {
+    fn into_rest(self) -> io::Result<Option<Self>> {
         Ok(Some(self))
     }
 }

@@ -7,8 +7,12 @@ use super::{
     outcome::Outcome,
     shared::Shared,
 };
-use crate::{handle_error::HandleError, sys};
-use futures_lite::future::or;
+use crate::{
+    handle_error::HandleError,
+    net::share::{self, Stop},
+    sys,
+};
+use futures_lite::future::{or, pending};
 use runtime_executor::{
     task::{self, yield_now},
     time::{Instant, sleep, sleep_until},
@@ -25,6 +29,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long clients have after their listener has failed for good: as long as a worker of nginx or gunicorn is usually
 /// given.
 const FAILED_GRACE: Duration = Duration::from_secs(30);
+
+/// Beyond the grace period of a worker's stop: at its end whoever has called for the stop ends the worker, and counts whom
+/// that cuts. If we were first they would seem to have left by themselves.
+const STOP_MARGIN: Duration = Duration::from_secs(1);
 
 /// One run of `serve`.
 pub(super) struct Serving<L: Listener, H> {
@@ -51,6 +59,12 @@ where
             return Ok(self.shared.drained());
         };
         let ending = Ending(&self.shared);
+        let failure = or(self.told_to_stop(), self.accept_and_drain(listener)).await;
+        drop(ending);
+        failure.map_or_else(|| Ok(self.shared.drained()), Err)
+    }
+
+    async fn accept_and_drain(&self, listener: L) -> Option<io::Error> {
         let failure = or(self.until_stopped(), self.accept(&listener)).await;
         if failure.is_some() {
             self.shared.drain(Some(Instant::now() + FAILED_GRACE));
@@ -60,8 +74,15 @@ where
             self.shared.cancel_all();
             self.shared.idle.wait().await;
         }
-        drop(ending);
-        failure.map_or_else(|| Ok(self.shared.drained()), Err)
+        failure
+    }
+
+    /// Waits for the word of whoever hands out the listeners of this process, such as the supervisor of a cluster, and
+    /// stops then. Never comes to an end.
+    async fn told_to_stop(&self) -> Option<io::Error> {
+        let Stop { grace, .. } = share::stopping().await;
+        self.shared.drain(Some(Instant::now() + grace + STOP_MARGIN));
+        pending().await
     }
 
     /// Accepts for ever, or until the listener is no listener any more.

@@ -13,7 +13,7 @@ use runtime_executor::{
 };
 use runtime_io::{
     HandleError, Reactor,
-    net::{Drained, Server, TcpListener, TcpStream},
+    net::{Drained, Server, TcpListener, TcpStream, UnixStream},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -23,7 +23,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use support::{pattern, read_to_end, run, run_with, until_waiting};
+use support::{Folder, pattern, read_to_end, run, run_with, until_waiting};
 
 type Serving = JoinHandle<io::Result<Drained>>;
 
@@ -495,6 +495,33 @@ fn a_stream_that_the_handler_hands_back_is_closed_gracefully() {
         drop(client);
         assert_eq!(server.drain(Duration::from_secs(60)).await.finished, 1);
         serving.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri has no Unix sockets with paths")]
+fn a_server_of_a_unix_socket_does_all_the_same_and_takes_its_path_along() {
+    run(async {
+        let folder = Folder::new();
+        let path = folder.path("server");
+        let server = Server::bind_unix(&path).await.unwrap().name("local");
+        let serving = spawn(server.serve(async |stream: UnixStream, _peer| {
+            stream.write_all(task::current().name().unwrap().as_bytes()).await?;
+            io::Result::Ok(stream)
+        }));
+        let stuck = UnixStream::connect(&path).await.unwrap();
+        let polite = UnixStream::connect(&path).await.unwrap();
+        let mut name = [0; 15];
+        polite.read_exact(&mut name).await.unwrap();
+        assert_eq!(&name, b"local (unnamed)");
+        drop(polite);
+        until(|| server.connections() == 1).await;
+        let drained = server.drain(Duration::ZERO).await;
+        assert_eq!(drained.forced.len(), 1);
+        assert!(drained.forced[0].peer.is_unnamed());
+        assert!(!path.exists());
+        serving.await.unwrap().unwrap();
+        drop(stuck);
     });
 }
 

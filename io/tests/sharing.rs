@@ -5,18 +5,23 @@ mod support;
 
 use futures_core::future::LocalBoxFuture;
 use futures_lite::future::poll_once;
-use runtime_executor::{Park, spawn, spawn_blocking, task::yield_now};
+use runtime_executor::{
+    Executor, Park, spawn, spawn_blocking,
+    task::yield_now,
+    time::{Clock, Instant, advance},
+};
 use runtime_io::{
-    HandleError,
+    HandleError, Reactor,
     net::{
         Server, TcpListener, TcpStream, UnixListener, UnixStream,
         share::{self, ListenerSource, Place, Share, Shared, Stop, Tally},
     },
 };
+use runtime_sync::Event;
 use std::{
     cell::{Cell, RefCell},
-    future, io,
-    io::ErrorKind,
+    future,
+    io::{self, ErrorKind, Write},
     net,
     os::fd::{AsFd, OwnedFd},
     os::unix,
@@ -47,6 +52,7 @@ struct Supervisor {
     shares: RefCell<Vec<Share>>,
     kept: RefCell<Vec<share::Opened>>,
     tally: Option<Tally>,
+    has_stopped: Rc<Event>,
 }
 
 impl ListenerSource for Supervisor {
@@ -66,7 +72,11 @@ impl ListenerSource for Supervisor {
     }
 
     fn stopping(&self) -> LocalBoxFuture<'static, Stop> {
-        Box::pin(future::ready(Stop::within(Duration::from_secs(30))))
+        let has_stopped = Rc::clone(&self.has_stopped);
+        Box::pin(async move {
+            has_stopped.wait().await;
+            Stop::within(Duration::from_secs(30))
+        })
     }
 }
 
@@ -120,6 +130,8 @@ fn bind_asks_whoever_was_installed_for_each_address_in_turn() {
         let expected =
             [Place::Tcp(blocked), Place::Tcp(free), Place::Tcp(blocked), Place::Unix(path.clone())];
         assert_eq!(asked, expected);
+        assert!(poll_once(pin!(share::stopping())).await.is_none());
+        supervisor.has_stopped.set();
         assert_eq!(share::stopping().await, Stop::within(Duration::from_secs(30)));
     });
 }
@@ -311,6 +323,47 @@ fn a_server_that_ends_takes_in_a_shared_queue_only_if_nobody_else_will() {
             drop(clients);
         });
     }
+}
+
+#[test]
+fn a_server_stops_with_its_worker_and_leaves_the_cut_to_whoever_ends_that() {
+    static CELLS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+    let reactor = Reactor::new().unwrap();
+    let executor =
+        Executor::builder().park(reactor.clone()).extension(reactor.clone()).clock(Clock::paused()).build();
+    executor.block_on(async {
+        let tally = Tally::new(&CELLS);
+        let supervisor = Rc::new(Supervisor { tally: Some(tally), ..Supervisor::default() });
+        share::install(supervisor.clone());
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let control = server.clone();
+        let serving =
+            spawn(server.serve(async move |stream: TcpStream, _peer| match stream.read(&mut [0]).await {
+                Ok(1) => future::pending().await,
+                _ => control.draining().await,
+            }));
+        let address = server.local_addr().unwrap();
+        let (polite, mut stuck) =
+            (net::TcpStream::connect(address).unwrap(), net::TcpStream::connect(address).unwrap());
+        polite.shutdown(net::Shutdown::Write).unwrap();
+        stuck.write_all(b"!").unwrap();
+        while server.connections() < 2 {
+            yield_now().await;
+        }
+        until_waiting(&reactor, 1).await;
+        let begun = Instant::now();
+        supervisor.shares.borrow()[0].pause();
+        supervisor.has_stopped.set();
+        advance(Duration::from_secs(30)).await;
+        assert!(server.is_draining());
+        // Now the worker counts whom it cuts by ending.
+        assert_eq!((tally.accepted(), tally.closed(), server.connections()), (2, 1, 1));
+        advance(Duration::from_secs(5)).await;
+        // And if nobody has ended it, the server does not wait for ever.
+        let drained = serving.await.unwrap().unwrap();
+        assert_eq!((drained.finished, drained.forced.len()), (1, 1));
+        assert!(begun.elapsed() <= Duration::from_secs(35));
+    });
 }
 
 #[test]

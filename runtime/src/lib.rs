@@ -41,6 +41,8 @@
 //! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`], [`task::defer`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
+//! | serving connections, and stopping in order | [`net::Server`] |
+//! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
@@ -50,6 +52,7 @@
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
 
 pub mod cluster;
+pub mod guide;
 mod inspector;
 mod runtime;
 #[cfg(feature = "macros")]

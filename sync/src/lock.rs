@@ -153,8 +153,9 @@ impl<T: ?Sized, F: Flavour> Lock<T, F> {
     /// # Panics
     /// In a task of our runtime that holds this very lock and waits for nothing else: it would wait for ever. Under
     /// another executor, it does; and where the guard may have been handed on, which is so for owned guards and in the
-    /// thread-safe flavour, it is reported only. (A borrowed guard cannot leave its task, unless the lock was leaked:
-    /// hand on an owned one then.)
+    /// thread-safe flavour, it is reported only. (A borrowed guard leaves its task only if the lock was leaked, or inside of
+    /// a boxed future that was polled here before another task got it. It still counts as this task's: hand on an owned
+    /// guard then, or spawn that future.)
     ///
     /// # Cancel safety
     /// Dropping it gives the place in the queue up; a lock that had reached it goes to the next.

@@ -24,7 +24,8 @@ pub struct Glance {
 impl Glance {
     /// Looks at the runtime that runs on this thread; `None` if there is none.
     ///
-    /// Async-signal-safe: it reads a few words, takes no lock, and neither allocates nor frees.
+    /// Async-signal-safe: it reads a few words, takes no lock, and neither allocates nor frees. Of these words the count of
+    /// polls is made of two, so it may be one stride (15) off if the handler comes just as a stride begins.
     ///
     /// ```
     /// use runtime_executor::{Executor, inspect::Glance, task};

@@ -14,8 +14,9 @@
 //! (`stuck.rs` has the search). That the guard is in there is the other half:
 //!
 //! - A [`LockGuard`](runtime_sync::LockGuard) borrows its lock, which a spawned future cannot take along. (A lock that was
-//!   leaked lends its guards for ever. `Lock::acquire` says in its documentation that such a guard still counts as its
-//!   acquirer's.) So who waits for such a lock of its own is *hopeless*, and panics in its next poll.
+//!   leaked lends its guards for ever, and a boxed future takes its lock and guard along if it is given to another task after
+//!   a poll. `Lock::acquire` says in its documentation that such a guard still counts as its acquirer's.) So who waits for
+//!   such a lock of its own is *hopeless*, and panics in its next poll.
 //! - A guard of the shared flavour may be on another thread, one taken in a branch of a `join_all` in another branch:
 //!   that is reported, and the task goes on waiting. Whoever awaits a task that waits for such a guard is left alone.
 //! - An owned guard is made to be handed on, and nothing is said.

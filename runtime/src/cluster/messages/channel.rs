@@ -2,6 +2,7 @@
 
 use super::{
     errors::{RecvError, SendError},
+    guarded,
     line::{Arrival, Line},
     office::{PostOffice, Unsent},
     peer::{Peer, WorkerId},
@@ -240,10 +241,8 @@ fn open<T: DeserializeOwned>(
             (from, payload)
         }
     };
-    let unreadable = |why: String| RecvError::Unreadable { from, why };
-    match postcard::take_from_bytes(&payload) {
-        Ok((message, [])) => Ok((from, message)),
-        Ok((_, rest)) => Err(unreadable(format!("{} bytes follow its end", rest.len()))),
-        Err(error) => Err(unreadable(error.to_string())),
+    match guarded::from_bytes(&payload) {
+        Ok(message) => Ok((from, message)),
+        Err(why) => Err(RecvError::Unreadable { from, why }),
     }
 }

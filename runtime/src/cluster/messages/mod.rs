@@ -14,6 +14,8 @@
 #[cfg(feature = "messages")]
 mod channel;
 mod errors;
+#[cfg(feature = "messages")]
+mod guarded;
 mod lag;
 mod limits;
 mod line;

@@ -4,6 +4,8 @@
 mod flow;
 mod frames;
 #[cfg(feature = "messages")]
+mod guarded;
+#[cfg(feature = "messages")]
 mod hostile;
 #[cfg(feature = "messages")]
 mod stage;

@@ -1,7 +1,11 @@
 //! What the macros expand to. Not part of the API.
 
-use crate::{Builder, OnExit, testing::Sim};
-use std::process::Termination;
+use crate::{
+    Builder, OnExit,
+    cluster::{self, Cluster},
+    testing::Sim,
+};
+use std::process::{ExitCode, Termination};
 
 #[cfg(feature = "macros")]
 pub use runtime_executor::future::select_start;
@@ -22,6 +26,14 @@ pub fn select_has_no_else() -> ! {
 #[derive(Debug, Clone, Copy)]
 pub struct MainOptions {
     pub on_exit: OnExit,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ClusterOptions {
+    pub on_exit: OnExit,
+    /// `None`: one per core.
+    pub workers: Option<usize>,
+    pub mode: cluster::Mode,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +60,17 @@ pub fn main<F: Future>(options: MainOptions, future: F) -> F::Output {
 }
 
 #[track_caller]
+pub fn cluster<F, M>(options: ClusterOptions, main: F) -> ExitCode
+where
+    F: Fn() -> M + Send + Sync + 'static,
+    M: Future<Output: Termination> + 'static,
+{
+    let cluster = Cluster::new().mode(options.mode).on_exit(options.on_exit);
+    let cluster = if let Some(workers) = options.workers { cluster.workers(workers) } else { cluster };
+    cluster.run(main).exit_code()
+}
+
+#[track_caller]
 pub fn test<F: Future>(options: TestOptions, future: F) -> F::Output {
     let builder = Builder::new().on_exit(options.on_exit).start_paused(options.start_paused);
     run(if let Some(seed) = options.seed { builder.seed(seed) } else { builder }, future)
@@ -62,6 +85,6 @@ where
 }
 
 /// All of the `rt` command.
-pub fn rt() -> std::process::ExitCode {
+pub fn rt() -> ExitCode {
     crate::inspector::client::main()
 }

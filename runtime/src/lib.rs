@@ -26,7 +26,7 @@
 //!
 //! A **task** is the unit of execution: a future that the runtime drives on its own. A **reactor** is the unit of
 //! scheduling: one thread, one kernel queue, any number of tasks, which take turns at their `.await`s and nowhere
-//! else. A **worker process** is the unit of isolation, and arrives with the multi-reactor mode.
+//! else. A **worker process** is the unit of isolation: [`cluster`] runs one reactor per core in as many of them.
 //!
 //! Because tasks take turns only at `.await`, what lies between two of them is atomic to all other tasks of the
 //! reactor. The price: code that blocks the thread stalls them all. Such code belongs in [`spawn_blocking`].
@@ -44,6 +44,7 @@
 //! | serving connections, and stopping in order | [`net::Server`] |
 //! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |
+//! | all cores | [`cluster`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |

@@ -131,6 +131,12 @@ impl Builder {
         self
     }
 
+    /// Puts an object on the runtime's shelf.
+    pub(crate) fn extension(mut self, extension: impl std::any::Any) -> Self {
+        self.executor = self.executor.extension(extension);
+        self
+    }
+
     /// Makes the runtime, for this thread.
     ///
     /// # Errors

@@ -9,6 +9,8 @@
 //! }
 //! ```
 //!
+//! With `workers` it is `fn main() -> ExitCode`, and `__private::cluster` gets `main` itself: each worker calls it.
+//!
 //! Because body and return type are not rewritten, every error in them keeps its place: rustc underlines the
 //! expression that has the wrong type, not the attribute.
 
@@ -16,7 +18,7 @@ use proc_macro::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
 use crate::Kind;
 use crate::error::Error;
-use crate::options::Options;
+use crate::options::{Options, Workers};
 use crate::parse::Function;
 
 /// Expands either attribute.
@@ -47,7 +49,9 @@ fn entry(kind: Kind, options: &Options, function: Function) -> TokenStream {
     entry.extend(function.visibility);
     entry.extend([TokenTree::from(function.fn_token), TokenTree::from(function.name)]);
     entry.extend(tokens("()"));
-    if options.seeds.is_none() {
+    if options.workers.is_some() {
+        entry.extend(tokens("-> ::std::process::ExitCode"));
+    } else if options.seeds.is_none() {
         entry.extend(function.output);
     }
     entry.extend(function.where_clause);
@@ -90,10 +94,13 @@ fn inner(function: &Function) -> TokenStream {
 }
 
 /// `<krate>::__private::main(<krate>::__private::MainOptions { … }, name())`, and likewise for `test`. With `seeds` it is
-/// `simulate`, which gets `name` itself, to call it for each seed.
+/// `simulate`, which gets `name` itself, to call it for each seed; with `workers` it is `cluster`, likewise.
 fn call(kind: Kind, options: &Options, name: &Ident) -> TokenStream {
     let krate = || options.krate.clone();
     let (function, arguments) = match (kind, options.seeds) {
+        (Kind::Main, _) if options.workers.is_some() => {
+            ("::__private::cluster", "::__private::ClusterOptions")
+        }
         (Kind::Main, _) => ("::__private::main", "::__private::MainOptions"),
         (Kind::Test, None) => ("::__private::test", "::__private::TestOptions"),
         (Kind::Test, Some(_)) => ("::__private::simulate", "::__private::SimOptions"),
@@ -102,7 +109,15 @@ fn call(kind: Kind, options: &Options, name: &Ident) -> TokenStream {
     let mut fields = tokens("on_exit:");
     fields.extend(krate());
     fields.extend(tokens(&format!("::OnExit::{}", options.on_exit)));
-    if let Some(seeds) = options.seeds {
+    if let Some(workers) = options.workers {
+        let workers = match workers {
+            Workers::PerCore => "::core::option::Option::None".to_owned(),
+            Workers::Number(number) => format!("::core::option::Option::Some({number}_usize)"),
+        };
+        fields.extend(tokens(&format!(", workers: {workers}, mode:")));
+        fields.extend(krate());
+        fields.extend(tokens(&format!("::cluster::Mode::{}", options.mode)));
+    } else if let Some(seeds) = options.seeds {
         fields.extend(tokens(&format!(", seeds: {seeds}_u64")));
     } else if matches!(kind, Kind::Test) {
         let seed = match options.seed {
@@ -117,7 +132,7 @@ fn call(kind: Kind, options: &Options, name: &Ident) -> TokenStream {
     parameters.extend([TokenTree::from(Group::new(Delimiter::Brace, fields))]);
     parameters.extend(tokens(","));
     parameters.extend([TokenTree::from(name.clone())]);
-    if options.seeds.is_none() {
+    if options.seeds.is_none() && options.workers.is_none() {
         parameters.extend(tokens("()"));
     }
 

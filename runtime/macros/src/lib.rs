@@ -51,6 +51,10 @@ use proc_macro::TokenStream;
 ///
 /// | option | meaning | default |
 /// |---|---|---|
+/// | `workers = "per-core"` | the function runs in a worker per core, behind one listener: see the module `cluster` | no cluster |
+/// | `workers = 4` | in so many | |
+/// | `mode = "processes"` | a worker is a process of its own | yes |
+/// | `mode = "threads"` | a worker is a thread of this process, with a runtime of its own | |
 /// | `on_exit = "cancel"` | tasks that are left when the function returns are cancelled, inside the runtime | yes |
 /// | `on_exit = "wait"` | the program goes on until every task that is not a daemon has ended | |
 /// | `crate = path` | where the `runtime` crate is found, if it is renamed or re-exported | `::runtime` |
@@ -67,8 +71,19 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// Everything else that can be chosen is on `runtime::Builder`. There are no options for worker threads: this version
-/// runs one reactor per process, on one thread.
+/// ```no_run
+/// use runtime::net::{Server, TcpStream};
+///
+/// // The program supervises; each of its workers, one per core, runs this, and `bind` gives all of them the same listener.
+/// #[runtime::main(workers = "per-core")]
+/// async fn main() -> std::io::Result<()> {
+///     let server = Server::bind("127.0.0.1:7000").await?;
+///     server.serve(async |stream: TcpStream, _peer| stream.write_all(b"hello\n").await).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// Everything else that can be chosen is on `runtime::Builder`, and for clusters on `runtime::cluster::Cluster`.
 ///
 /// # Expansion
 ///
@@ -82,6 +97,9 @@ use proc_macro::TokenStream;
 ///     /* build a runtime with the options and run */ main()
 /// }
 /// ```
+///
+/// With `workers` the outer function returns an [`ExitCode`](std::process::ExitCode), in the supervisor that of the cluster, and
+/// in a worker that of what the function returned.
 ///
 /// # Errors
 ///

@@ -16,14 +16,27 @@ pub(crate) struct Options {
     pub(crate) seed: Option<u64>,
     /// As many simulations.
     pub(crate) seeds: Option<u64>,
+    /// As a cluster of so many reactors.
+    pub(crate) workers: Option<Workers>,
+    /// The variant of `cluster::Mode`.
+    pub(crate) mode: &'static str,
     /// The path under which the `runtime` crate is reachable.
     pub(crate) krate: TokenStream,
+}
+
+/// How many reactors a cluster has.
+#[derive(Clone, Copy)]
+pub(crate) enum Workers {
+    PerCore,
+    Number(u64),
 }
 
 const ON_EXIT: &str = r#"`on_exit = "cancel"` or `on_exit = "wait"`"#;
 const START_PAUSED: &str = "`start_paused = true` or `start_paused = false`";
 const SEED: &str = "`seed = 7`, an integer that fits `u64`";
 const SEEDS: &str = "`seeds = 1000`, how many, an integer from 1";
+const WORKERS: &str = r#"`workers = "per-core"` or `workers = 4`, how many, an integer from 1"#;
+const MODE: &str = r#"`mode = "processes"` or `mode = "threads"`"#;
 const CRATE: &str = "`crate = path::to::runtime`, a path without quotes";
 
 impl Options {
@@ -33,6 +46,8 @@ impl Options {
             start_paused: false,
             seed: None,
             seeds: None,
+            workers: None,
+            mode: "Processes",
             krate: "::runtime".parse().expect("a path is a token stream"),
         };
         let mut seen: Vec<Ident> = Vec::new();
@@ -50,6 +65,9 @@ impl Options {
         if options.seeds.is_some() {
             errors.extend(seen.iter().filter_map(not_with_seeds));
         }
+        if !seen.iter().any(|name| name.to_string() == "workers") {
+            errors.extend(seen.iter().filter_map(only_with_workers));
+        }
         options
     }
 
@@ -57,6 +75,8 @@ impl Options {
         match (argument.name.to_string().as_str(), kind) {
             ("on_exit", _) => self.on_exit = argument.on_exit()?,
             ("crate", _) => self.krate = argument.path()?,
+            ("workers", Kind::Main) => self.workers = Some(argument.workers()?),
+            ("mode", Kind::Main) => self.mode = argument.mode()?,
             ("start_paused", Kind::Test) => self.start_paused = argument.boolean()?,
             ("seed", Kind::Test) => self.seed = Some(argument.seed()?),
             ("seeds", Kind::Test) => self.seeds = Some(argument.seeds()?),
@@ -121,6 +141,23 @@ impl Argument {
         seeds.ok_or_else(|| self.refuse(SEEDS))
     }
 
+    fn workers(&self) -> Result<Workers, Error> {
+        let value = self.single();
+        if value.as_deref() == Some(r#""per-core""#) {
+            return Ok(Workers::PerCore);
+        }
+        let number = value.as_deref().and_then(integer).filter(|&number| number > 0);
+        number.map(Workers::Number).ok_or_else(|| self.refuse(WORKERS))
+    }
+
+    fn mode(&self) -> Result<&'static str, Error> {
+        match self.single().as_deref() {
+            Some(r#""processes""#) => Ok("Processes"),
+            Some(r#""threads""#) => Ok("Threads"),
+            _ => Err(self.refuse(MODE)),
+        }
+    }
+
     /// `a::b`, `::a::b`, `crate`, `$crate`, with the user's spans: a wrong path is then reported at the option.
     fn path(&self) -> Result<TokenStream, Error> {
         let mut segment_may_follow = true;
@@ -152,7 +189,7 @@ impl Argument {
 
 fn known(kind: Kind) -> String {
     match kind {
-        Kind::Main => format!("{kind} knows `on_exit` and `crate`"),
+        Kind::Main => format!("{kind} knows `workers`, `mode`, `on_exit` and `crate`"),
         Kind::Test => format!("{kind} knows `start_paused`, `seed`, `seeds`, `on_exit` and `crate`"),
     }
 }
@@ -169,14 +206,24 @@ fn not_with_seeds(name: &Ident) -> Option<Error> {
     Some(Error::new(name.span(), format!("option `{name}` does not go with `seeds`, {why}")))
 }
 
+/// An option that says how the workers of a cluster run.
+fn only_with_workers(name: &Ident) -> Option<Error> {
+    (name.to_string() == "mode").then(|| {
+        let message = "option `mode` says how the workers of a cluster run: say also how many, `workers = \"per-core\"`";
+        Error::new(name.span(), message)
+    })
+}
+
 /// An unknown name, with a word to those who have reason to expect it.
 fn unknown(kind: Kind, name: &Ident) -> Error {
     let message = match name.to_string().as_str() {
-        "workers" | "mode" | "worker_threads" | "flavor" => {
-            format!(
-                "option `{name}` is not supported: this version runs one reactor per process, on one thread"
-            )
+        "workers" | "mode" => {
+            format!("option `{name}` belongs to {}: a test runs on one reactor", Kind::Main)
         }
+        "worker_threads" | "flavor" => format!(
+            "option `{name}` is not supported: a reactor has one thread, and `workers = \"per-core\"` starts one \
+             reactor per core, as processes or as threads"
+        ),
         "seeds" => format!(
             "option `seeds` belongs to {}, or to `runtime::testing::Sim`: {}",
             Kind::Test,

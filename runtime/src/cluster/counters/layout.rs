@@ -16,6 +16,7 @@
 //! A block is a whole number of cache lines, so workers do not slow each other down.
 
 use crate::cluster::wire::MAX_NAME_BYTES;
+use runtime_io::net::share::Tally;
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
@@ -47,6 +48,9 @@ const BEATS: usize = 2;
 const ACCEPTED: usize = 3;
 const CLOSED: usize = 4;
 const NAMED: usize = LINE;
+
+/// As the sockets expect them.
+const _: () = assert!(CLOSED == ACCEPTED + 1);
 const BLOCK: usize = NAMED + MAX_NAMES;
 
 /// The names end and the blocks begin at a cache line.
@@ -258,6 +262,11 @@ impl Seat {
     /// Those of them that are closed.
     pub(crate) fn closed(&self) -> &'static AtomicU64 {
         &self.cells[CLOSED]
+    }
+
+    /// Both of them, for the sockets that count.
+    pub(crate) fn tally(&self) -> Tally {
+        Tally::new(self.cells[ACCEPTED..].first_chunk().expect("a block is that long"))
     }
 
     /// The named counter of that number.

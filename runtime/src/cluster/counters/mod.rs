@@ -11,7 +11,9 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use layout::{Fact, Layout, MAX_NAMES, NotOurs, Seat};
+#[cfg(test)]
+pub(crate) use layout::NotOurs;
+pub(crate) use layout::{Fact, Layout, MAX_NAMES, Seat};
 pub use stats::{Stats, WorkerStats};
 
 use super::wire::MAX_NAME_BYTES;
@@ -161,11 +163,6 @@ impl Counters {
     pub(crate) fn of_worker(layout: Layout, seat: usize, ask: impl Fn(&str) + 'static) -> Self {
         let role = Role::Worker { ask: Box::new(ask) };
         Self { layout, seat: layout.seat(seat), known: RefCell::default(), role }
-    }
-
-    /// The layout of what is shared.
-    pub(crate) fn layout(&self) -> Layout {
-        self.layout
     }
 
     /// For the supervisor: the number of that name; `None` if there are too many, or it is no name.

@@ -1,10 +1,6 @@
 //! Stories of counters in shared memory.
 
-use super::{
-    Counters, Early, Fact, Layout, MAX_NAMES, NotOurs, Stats, counter,
-    layout::{self},
-    stats,
-};
+use super::{Counters, Early, Fact, Layout, MAX_NAMES, NotOurs, Stats, counter, stats};
 use crate::Runtime;
 use runtime_executor::Executor;
 use std::{

@@ -78,6 +78,7 @@ pub(super) struct Pulse {
     pub(super) misses: u32,
 }
 
+#[cfg(test)]
 /// A [`Phase`], as it is of interest outside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
@@ -156,6 +157,7 @@ impl Phase {
         matches!(self, Self::Killed { .. })
     }
 
+    #[cfg(test)]
     pub(super) fn state(self) -> State {
         match self {
             Self::Booting { .. } => State::Booting,

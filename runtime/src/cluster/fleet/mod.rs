@@ -32,10 +32,12 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use self::life::State;
+
 pub(crate) use self::{
-    action::{Action, End, Outcome, SET_UP_FAILED},
+    action::{Action, End, Outcome},
     event::{Ended, Event},
-    life::State,
     line::{Level, Line, Next, What},
     name::{Generation, LifeId, SlotId},
 };
@@ -171,8 +173,14 @@ impl Fleet {
     }
 
     /// Everybody who has been launched and has not ended.
+    #[cfg(test)]
     pub(crate) fn lives(&self) -> impl Iterator<Item = (LifeId, SlotId, Generation, State)> {
         self.lives.iter().map(|(&id, life)| (id, life.slot, life.generation, life.phase.state()))
+    }
+
+    /// How many slots are to have a worker.
+    pub(crate) fn workers(&self) -> usize {
+        self.active().count()
     }
 
     /// Whether the cluster is stopping, or has stopped.

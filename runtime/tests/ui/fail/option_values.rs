@@ -14,6 +14,15 @@ async fn half_a_path() {}
 #[runtime::main(crate = my::runtime::)]
 async fn path_without_end() {}
 
+#[runtime::main(workers = 0)]
+async fn nobody() {}
+
+#[runtime::main(workers = per_core)]
+async fn path_for_workers() {}
+
+#[runtime::main(workers = 4, mode = "fork")]
+async fn other_mode() {}
+
 #[runtime::test(start_paused = "true")]
 async fn string_for_bool() {}
 

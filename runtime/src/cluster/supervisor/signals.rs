@@ -1,0 +1,30 @@
+//! The signals of a supervisor, and what each of them asks for.
+
+use super::{fleet::Event, life::News};
+use crate::{sync::Sender, task};
+use runtime_io::signal::{SignalKind, signal};
+use std::io;
+
+/// Listens to all of them.
+///
+/// # Errors
+/// If the system has no descriptor left for that.
+pub(super) fn listen(news: &Sender<News>) -> io::Result<()> {
+    let meanings = [
+        (SignalKind::terminate(), Event::Stop { fast: false }),
+        (SignalKind::interrupt(), Event::Stop { fast: true }),
+        (SignalKind::quit(), Event::Stop { fast: true }),
+        (SignalKind::hangup(), Event::Reload),
+        (SignalKind::terminal_input(), Event::Grow),
+        (SignalKind::terminal_output(), Event::Shrink),
+    ];
+    for (kind, event) in meanings {
+        let mut signals = signal(kind)?;
+        let news = news.clone();
+        let listen = async move {
+            while signals.recv().await.is_some() && news.send(News::Asked(event.clone())).await.is_ok() {}
+        };
+        task::Builder::new().name(kind.to_string()).daemon(true).spawn(listen).detach();
+    }
+    Ok(())
+}

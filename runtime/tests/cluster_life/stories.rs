@@ -1,0 +1,276 @@
+//! What is promised of clusters, one story each.
+
+use super::stage::{Client, Program, client_of_each, is_alive, signal, until};
+use std::{collections::BTreeSet, net::TcpStream, time::Instant};
+
+type Story = fn();
+
+macro_rules! stories {
+    ($($name:ident)*) => {
+        pub(crate) const ALL: &[(&str, Story)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+stories! {
+    workers_share_a_port_and_stop_when_asked
+    a_killed_worker_is_replaced_and_nobody_is_refused
+    a_request_under_way_is_answered_when_the_cluster_stops
+    who_stays_past_the_grace_period_is_cut_and_counted
+    a_second_signal_hurries
+    a_reload_cuts_nobody
+    a_worker_that_hangs_is_killed
+    workers_end_when_their_supervisor_is_killed
+    who_cannot_start_is_given_up
+    a_worker_with_a_sigterm_of_its_own_is_replaced_first
+    figures_of_all_workers_add_up
+    workers_are_replaced_after_so_many_requests
+    with_reuseport_a_survivor_serves_the_dead_ones_socket
+    a_child_of_a_worker_gets_nothing
+    main_may_take_its_time_to_stop
+    hooks_tell_what_happens
+    threads_share_memory_and_a_panic_ends_one
+    more_and_fewer_workers
+}
+
+fn workers_share_a_port_and_stop_when_asked() {
+    for words in ["", "threads", "reuseport", "pin"] {
+        let (program, place) = Program::serving(format!("serve {words}").trim(), 2);
+        let mut clients = client_of_each(place, 2);
+        let processes: BTreeSet<_> = clients.iter_mut().map(|client| client.server().1).collect();
+        assert_eq!(processes.len(), if words == "threads" { 1 } else { 2 }, "{words}");
+        drop(clients);
+        program.signal("TERM");
+        let end = program.end();
+        assert_eq!(end.status.code(), Some(0), "{words}: {end:?}");
+        assert_eq!(end.stdout, "ended: 0 cut, 0 killed\n");
+        TcpStream::connect(place).expect_err("nobody listens any more");
+    }
+}
+
+fn a_killed_worker_is_replaced_and_nobody_is_refused() {
+    let (program, place) = Program::serving("serve", 2);
+    let mut victim = Client::of(place);
+    let (slot, pid, _) = victim.server();
+    for round in 0..20 {
+        let queued: Vec<_> = (0..10).map(|_| Client::of(place)).collect();
+        if round == 10 {
+            signal("KILL", pid);
+        }
+        // Who had been accepted by the victim is lost with it; the kernel's queue is not.
+        let heard = queued.into_iter().filter_map(|mut client| {
+            client.say("life");
+            client.hear().ok()
+        });
+        assert!(heard.count() > 0 || round == 10);
+    }
+    until("the slot has another worker", || program.line().starts_with("at "));
+    let mut clients = client_of_each(place, 2);
+    let (_, replacement, _) = clients[slot].server();
+    assert_ne!(replacement, pid);
+    assert!(victim.hear().is_err());
+}
+
+fn a_request_under_way_is_answered_when_the_cluster_stops() {
+    for words in ["serve", "serve threads"] {
+        let (program, place) = Program::serving(words, 2);
+        let mut clients = client_of_each(place, 2);
+        clients.iter_mut().for_each(|client| client.say("slow"));
+        // Both have been heard when both have answered what came before it; these come after.
+        program.signal("TERM");
+        until("it is stopping", || program.has_said("stopping") > 0);
+        for client in &mut clients {
+            assert_eq!(client.hear().expect("it may finish"), "at last");
+        }
+        drop(clients);
+        let end = program.end();
+        assert_eq!(end.status.code(), Some(0), "{end:?}");
+    }
+}
+
+fn who_stays_past_the_grace_period_is_cut_and_counted() {
+    for words in ["serve grace=100", "serve grace=100 threads", "serve grace=100 wait"] {
+        let (program, place) = Program::serving(words, 2);
+        let mut clients = client_of_each(place, 2);
+        let open = clients.len();
+        program.signal("TERM");
+        for client in &mut clients {
+            client.hear().expect_err("it is cut");
+        }
+        let end = program.end();
+        assert_eq!(end.status.code(), Some(124), "{words}: {end:?}");
+        assert_eq!(end.stdout, format!("ended: {open} cut, 0 killed\n"), "{words}");
+    }
+}
+
+fn a_second_signal_hurries() {
+    for (first, second) in [("TERM", Some("TERM")), ("INT", None), ("QUIT", None)] {
+        let (program, place) = Program::serving("serve", 2);
+        let mut client = Client::of(place);
+        client.server();
+        program.signal(first);
+        if let Some(second) = second {
+            until("it is stopping", || program.has_said("stopping") > 0);
+            program.signal(second);
+        }
+        client.hear().expect_err("it is cut");
+        let end = program.end();
+        assert_eq!(end.status.code(), Some(0), "whoever hurries knows that clients are cut: {end:?}");
+        assert_eq!(end.stdout, "ended: 1 cut, 0 killed\n");
+    }
+}
+
+fn a_reload_cuts_nobody() {
+    for words in ["serve", "serve threads"] {
+        let (program, place) = Program::serving(words, 2);
+        let mut old = client_of_each(place, 2);
+        program.signal("HUP");
+        until("it has reloaded", || program.has_said("reloaded: generation 1") > 0);
+        let mut new = client_of_each(place, 2);
+        assert!(new.iter_mut().all(|client| client.server().2 == 1), "new clients get new workers");
+        assert!(old.iter_mut().all(|client| client.server().2 == 0), "old clients keep theirs");
+        let pids: Vec<_> = old.iter_mut().map(|client| client.server().1).collect();
+        drop(old);
+        if words == "serve" {
+            until("the old ones have gone", || !pids.iter().any(|&pid| is_alive(pid)));
+        }
+        drop(new);
+        program.signal("TERM");
+        assert_eq!(program.end().status.code(), Some(0));
+    }
+}
+
+fn a_worker_that_hangs_is_killed() {
+    let (program, place) = Program::serving("serve heartbeat=100", 2);
+    let mut client = Client::of(place);
+    let (slot, pid, _) = client.server();
+    client.say("hang");
+    client.hear().expect_err("its worker is killed");
+    until("it is gone", || !is_alive(pid));
+    assert_eq!(program.has_said(&format!("worker {slot} hangs")), 1);
+    let mut clients = client_of_each(place, 2);
+    assert_ne!(clients[slot].server().1, pid);
+}
+
+fn workers_end_when_their_supervisor_is_killed() {
+    let (program, place) = Program::serving("serve", 2);
+    let mut clients = client_of_each(place, 2);
+    let pids: Vec<_> = clients.iter_mut().map(|client| client.server().1).collect();
+    program.signal("KILL");
+    // They are still served.
+    for client in &mut clients {
+        client.server();
+    }
+    drop(clients);
+    until("no worker is left", || !pids.iter().any(|&pid| is_alive(pid)));
+    std::net::TcpListener::bind(place).expect("the port is free");
+}
+
+fn who_cannot_start_is_given_up() {
+    let began = Instant::now();
+    let end = Program::start("code_3").end();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    assert!(end.stderr.contains("ended with exit code 3 before it was ready"), "{end:?}");
+    assert!(end.stderr.contains("it is given up"), "{end:?}");
+    assert!(began.elapsed().as_secs() < 25, "five restarts, with their waits");
+    let end = Program::start("return once").end();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+}
+
+fn a_worker_with_a_sigterm_of_its_own_is_replaced_first() {
+    let (program, place) = Program::serving("serve workers=1", 1);
+    let mut client = Client::of(place);
+    let (_, pid, _) = client.server();
+    signal("TERM", pid);
+    program.line();
+    until("its replacement is ready", || {
+        program.has_said("is ready") == 2 || Client::of(place).server().1 != pid
+    });
+    assert_eq!(client.server().1, pid, "it serves whom it has");
+    drop(client);
+    until("it ends", || !is_alive(pid));
+}
+
+fn figures_of_all_workers_add_up() {
+    for words in ["serve", "serve threads"] {
+        let (_program, place) = Program::serving(words, 2);
+        let mut clients = client_of_each(place, 2);
+        let accepted = clients[0].ask("stats");
+        clients.iter_mut().for_each(|client| assert_eq!(client.ask("count"), "counted"));
+        // What has no cell of its own yet is seen soon.
+        until("both are seen", || Client::of(place).ask("stats").ends_with(" 2"));
+        let shares: Vec<_> = accepted.split(' ').next().unwrap().split('+').collect();
+        assert!(
+            shares.len() == 2 && shares.iter().all(|share| share.parse::<u64>().unwrap() > 0),
+            "{accepted}"
+        );
+    }
+}
+
+fn workers_are_replaced_after_so_many_requests() {
+    let (program, place) = Program::serving("serve workers=1 max_requests=10", 1);
+    let (_, first, _) = Client::of(place).server();
+    for _ in 0..20 {
+        Client::of(place).server();
+    }
+    program.line();
+    until("another serves", || Client::of(place).server().1 != first);
+    until("it ends", || !is_alive(first));
+}
+
+fn with_reuseport_a_survivor_serves_the_dead_ones_socket() {
+    let (_program, place) = Program::serving("serve reuseport", 2);
+    let mut victim = Client::of(place);
+    let (_, pid, _) = victim.server();
+    signal("STOP", pid);
+    // Half of them are in the queue of a socket that nobody serves now.
+    let mut queued: Vec<_> = (0..20).map(|_| Client::of(place)).collect();
+    queued.iter_mut().for_each(|client| client.say("who"));
+    signal("KILL", pid);
+    for client in &mut queued {
+        client.hear().expect("whoever was not accepted is served");
+    }
+}
+
+fn a_child_of_a_worker_gets_nothing() {
+    let (_program, place) = Program::serving("serve", 2);
+    let descriptors: u32 = Client::of(place).ask("child").parse().unwrap();
+    // Three standard ones, and that of the folder which is listed.
+    assert!(descriptors <= 4, "a child has {descriptors} descriptors");
+}
+
+fn main_may_take_its_time_to_stop() {
+    let program = Program::start("tidy");
+    until("both are ready", || program.has_said("is ready") == 2);
+    program.signal("TERM");
+    let end = program.end();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+    assert_eq!(end.stdout.matches("tidying up").count(), 2, "{end:?}");
+}
+
+fn hooks_tell_what_happens() {
+    let program = Program::start("tidy workers=1 hooks");
+    assert_eq!([program.line(), program.line()], ["before start: 0", "ready: 0"]);
+    program.signal("TERM");
+    let end = program.end();
+    let said: Vec<_> = end.stdout.lines().collect();
+    let expected = ["stopping: 0", "tidying up", "exited: 0 stopped as asked", "ended: 0 cut, 0 killed"];
+    assert_eq!(said, expected, "{end:?}");
+}
+
+fn threads_share_memory_and_a_panic_ends_one() {
+    let (_program, place) = Program::serving("serve threads", 2);
+    let mut clients = client_of_each(place, 2);
+    let before: u64 = clients[0].ask("served here").parse().unwrap();
+    clients[1].server();
+    assert_eq!(clients[0].ask("served here").parse::<u64>().unwrap(), before + 2);
+}
+
+fn more_and_fewer_workers() {
+    let (program, place) = Program::serving("serve workers=1", 1);
+    program.signal("TTIN");
+    program.line();
+    let (_, second, _) = client_of_each(place, 2)[1].server();
+    program.signal("TTOU");
+    until("one has gone", || !is_alive(second));
+    assert_eq!(Client::of(place).server().0, 0);
+}

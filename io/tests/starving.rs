@@ -204,6 +204,7 @@ fn a_server_without_descriptors_sweeps_its_queue_as_they_come_back() {
         assert_eq!(server.stats().accepted, 0);
         drop(limit);
         assert_eq!(serving.await.unwrap().unwrap().finished, 3);
+        assert_eq!(server.stats().accept_errors, 0);
     });
     drop(clients);
 }

@@ -4,6 +4,25 @@ use runtime_executor::time::Instant;
 use std::{fmt, net::SocketAddr};
 
 /// What a [`Server`](super::Server) has counted since it was made.
+///
+/// ```
+/// # use runtime_io::net::{Server, TcpStream};
+/// # use runtime_executor::{spawn, time::Duration};
+/// # let reactor = runtime_io::Reactor::new()?;
+/// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+/// # executor.block_on(async {
+/// let server = Server::bind("127.0.0.1:0").await?;
+/// let serving = spawn(server.serve(async |stream, _peer| stream.write_all(b"hello").await));
+/// let client = TcpStream::connect(server.local_addr()?).await?;
+/// client.read_exact(&mut [0; 5]).await?;
+/// server.drain(Duration::from_secs(10)).await;
+/// let stats = server.stats();
+/// assert_eq!((stats.accepted, stats.finished, stats.failed, stats.open()), (1, 1, 0, 0));
+/// # serving.await.unwrap()?;
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct ServerStats {
@@ -31,6 +50,29 @@ impl ServerStats {
 
 /// How the end of a [`Server`](super::Server) went. The counts are exact: every connection that was open when it stopped
 /// accepting, or that its last sweep found in the kernel's queue, is in one of them.
+///
+/// ```
+/// # use runtime_io::net::{Server, TcpStream};
+/// # use runtime_executor::{spawn, task::yield_now, time::Duration};
+/// # let reactor = runtime_io::Reactor::new()?;
+/// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+/// # executor.block_on(async {
+/// let server = Server::bind("127.0.0.1:0").await?.name("session");
+/// let serving = spawn(server.serve(async |_stream, _peer| std::future::pending::<()>().await));
+/// let client = TcpStream::connect(server.local_addr()?).await?;
+/// while server.connections() == 0 {
+///     yield_now().await;
+/// }
+/// let drained = server.drain(Duration::ZERO).await;
+/// assert_eq!((drained.finished, drained.forced.len()), (0, 1));
+/// let straggler = &drained.forced[0];
+/// assert_eq!(straggler.peer, client.local_addr()?);
+/// assert_eq!(straggler.name, format!("session {}", straggler.peer));
+/// # serving.await.unwrap()?;
+/// # std::io::Result::Ok(())
+/// # })?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Drained<P = SocketAddr> {

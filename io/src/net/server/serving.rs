@@ -140,9 +140,11 @@ where
             match listener.next_in_queue() {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_final(&error) => return,
-                // No descriptor: those that leave give theirs back.
                 Err(error) => {
-                    self.shared.accept_failed(&error);
+                    // Those that leave give their descriptors back.
+                    if !sys::socket::is_exhausted(&error) {
+                        self.shared.accept_failed(&error);
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -1,6 +1,7 @@
 //! Stories of `net::Server`.
 
 #[path = "../../executor/tests/common/every_point.rs"]
+#[allow(dead_code, reason = "these stories use a part of it")]
 mod every_point;
 mod support;
 

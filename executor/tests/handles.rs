@@ -128,6 +128,19 @@ fn a_callback_of_a_task_that_has_ended_is_called_at_once() {
 }
 
 #[test]
+fn a_callback_sees_the_value_although_the_handle_is_gone() {
+    executor().block_on(async {
+        let seen = Rc::new(Cell::new(0_u64));
+        let handle = spawn(async { 0x1234_5678_9ABC_DEF0_u64 });
+        let note = seen.clone();
+        handle.on_done(move |outcome| note.set(*outcome.as_ref().unwrap()));
+        drop(handle);
+        yield_now().await;
+        assert_eq!(seen.get(), 0x1234_5678_9ABC_DEF0);
+    });
+}
+
+#[test]
 fn a_callback_runs_inside_the_task_that_ended_and_inside_the_runtime() {
     let log = Log::default();
     executor().block_on(async {

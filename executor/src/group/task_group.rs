@@ -143,18 +143,29 @@ impl<E: 'static> TaskGroup<E> {
         F: Future<Output: Outcome<E>> + 'static,
     {
         let group = &*self.shared;
+        if !self.takes_children() {
+            return current::expect("TaskGroup::spawn", |core| {
+                builder.spawn_refused(core, spawned_at, future)
+            });
+        }
         current::expect("TaskGroup::spawn", |core| {
-            assert!(
-                group.runtime == core.id(),
-                "a TaskGroup takes children only in the runtime that it runs in: use `Handle::spawn` for another one"
-            );
-            if !self.is_open() || core.is_closing() {
-                return builder.spawn_refused(core, spawned_at, future);
-            }
             group.enter();
             let handle = builder.spawn_on(core, spawned_at, Member::new(future, Rc::clone(&self.shared)));
             group.entered(core, handle.key());
             handle
+        })
+    }
+
+    /// Asked before anything is made ready for the child: that would all be in memory otherwise.
+    #[inline]
+    #[track_caller]
+    fn takes_children(&self) -> bool {
+        current::expect("TaskGroup::spawn", |core| {
+            assert!(
+                self.shared.runtime == core.id(),
+                "a TaskGroup takes children only in the runtime that it runs in: use `Handle::spawn` for another one"
+            );
+            self.is_open() && !core.is_closing()
         })
     }
 

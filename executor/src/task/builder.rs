@@ -144,10 +144,10 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        current::expect("spawn", |core| self.spawn_on(core, spawned_at, future))
+        current::expect("spawn", |core| spawn_on(core, future, self.name, self.daemon, spawned_at))
     }
 
-    /// The same, in the runtime of this thread.
+    /// The same, in the runtime of this thread, which takes tasks.
     #[inline(always)]
     pub(crate) fn spawn_on<F>(
         self,
@@ -159,7 +159,7 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        spawn_on(core, future, self.name, self.daemon, spawned_at)
+        spawn_if(core, true, future, self.name, self.daemon, spawned_at)
     }
 
     /// Starts it as a child of `group`, as [`TaskGroup::spawn`] does.

@@ -8,8 +8,9 @@
 use super::{
     TaskId,
     blocks::Blocks,
+    details::Callback,
     error::{JoinError, discard},
-    raw::{Beginning, Callback, TaskRef, create},
+    raw::{Beginning, TaskRef, create},
     slots::Slots,
     state::State,
     waker::Waiter,

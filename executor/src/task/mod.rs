@@ -6,6 +6,7 @@
 pub(crate) mod blocks;
 mod builder;
 pub(crate) mod defer;
+mod details;
 pub(crate) mod error;
 mod handle;
 pub(crate) mod joined;

@@ -23,6 +23,7 @@
 use super::{
     TaskId,
     blocks::{self, Blocks},
+    details::Details,
     error::{JoinError, discard, drop_quietly},
     joined::Joined,
     run_queue::Queued,
@@ -39,21 +40,12 @@ use crate::{
 use std::{
     any::Any,
     cell::{Cell, UnsafeCell},
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, needs_drop, take},
     panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::Pin,
     ptr::{self, NonNull},
     task::{Context, Poll},
 };
-
-/// What few tasks need.
-#[derive(Default)]
-pub(super) struct Details {
-    pub(super) name: Option<String>,
-    pub(super) callbacks: Vec<Callback>,
-}
-
-pub(super) type Callback = Box<dyn FnOnce(&dyn Any)>;
 
 #[repr(C)]
 pub(super) struct Header {
@@ -163,10 +155,12 @@ where
         unsafe { Self::replace(task, Err(JoinError::cancelled(task.label()))) };
     }
 
-    /// Drops the future and puts the output in its place; a panic in that drop becomes the output.
+    /// Drops the future and puts the output in its place, if anybody could see or notice it; a panic in that drop becomes
+    /// the output.
     ///
     /// # Safety
     /// As for `poll` of the vtable.
+    #[inline(always)]
     unsafe fn replace(task: TaskRef, output: Result<F::Output, JoinError>) {
         // SAFETY: our caller vouches for the type.
         let future = unsafe { Self::future(task) };
@@ -181,11 +175,15 @@ where
                 Err(JoinError::panicked(task.label(), payload))
             }
         };
+        task.clear(State::FUTURE);
+        let is_seen = task.has(State::HANDLE) || Details::are_in(&task.header().details);
+        if !is_seen && !needs_drop::<F::Output>() && output.is_ok() {
+            return;
+        }
         // SAFETY: our caller vouches for the type.
         let outcome = unsafe { Self::outcome(task) };
         // SAFETY: the future is gone, nobody else looks.
         unsafe { outcome.write(output) };
-        task.clear(State::FUTURE);
         task.set(State::OUTPUT);
     }
 
@@ -409,7 +407,7 @@ impl TaskRef {
             self.finish(core);
             core.set_running(outer);
             self.clear(State::RUNNING);
-            self.depart();
+            self.depart(core);
         } else {
             core.set_running(outer);
             self.clear(State::RUNNING);
@@ -433,7 +431,7 @@ impl TaskRef {
     #[cold]
     fn call_back(self, mut details: Box<Details>) {
         let header = self.header();
-        let callbacks = std::mem::take(&mut details.callbacks);
+        let callbacks = take(&mut details.callbacks);
         header.details.set(Some(details));
         for callback in callbacks {
             let called = catch_unwind(AssertUnwindSafe(|| {
@@ -450,12 +448,14 @@ impl TaskRef {
 
     /// The turn that ended the task is over: lets go of what nobody wants, and wakes who waits.
     #[inline]
-    fn depart(self) {
+    fn depart(self, core: &Core) {
         let joiner = self.header().joiner.take();
         if !self.has(State::HANDLE) {
             self.drop_output();
         }
-        self.release();
+        if !self.has(State::KEEPS_BLOCK) {
+            self.free(Some(core.blocks()));
+        }
         // Last, as waking may drop the handle and with it the block.
         if let Some(joiner) = joiner {
             joiner.wake();
@@ -482,19 +482,19 @@ impl TaskRef {
     #[inline]
     pub(super) fn release(self) {
         if !self.has(State::KEEPS_BLOCK) {
-            self.free();
+            // The cache of whichever runtime runs here will do: blocks carry nothing of their runtime.
+            current::with_or_none(|core| self.free(core.map(Core::blocks)));
         }
     }
 
-    fn free(self) {
+    #[inline(always)]
+    fn free(self, blocks: Option<&Blocks>) {
         let size = self.header().vtable.size;
         drop(self.header().joiner.take());
-        drop(self.header().details.take());
-        let block = self.0.cast::<u8>();
-        // The cache of whichever runtime runs here will do: blocks carry nothing of their runtime.
-        current::with_or_none(|core| {
-            // SAFETY: allocated with this size by `create`; nothing keeps it.
-            unsafe { blocks::free(core.map(Core::blocks), block, size) };
-        });
+        if Details::are_in(&self.header().details) {
+            Details::forget(&self.header().details);
+        }
+        // SAFETY: allocated with this size by `create`; nothing keeps it.
+        unsafe { blocks::free(blocks, self.0.cast(), size) };
     }
 }

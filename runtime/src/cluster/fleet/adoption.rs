@@ -30,8 +30,6 @@ impl Fleet {
                     None
                 }
                 None if !is_served => {
-                    // Seen below as nobody's, like all that still wait for a survivor.
-                    self.slots[index].adopter = None;
                     let by = self.least_burdened();
                     self.actions.extend(by.map(|by| Action::Adopt { slot, by }));
                     by

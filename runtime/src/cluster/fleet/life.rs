@@ -11,22 +11,22 @@ use std::time::Duration;
 /// One life of a worker, from its launch until it is reaped.
 ///
 /// ```text
-///                       ready            stop_worker (drain)
-/// launch --> Booting ---------> Serving --------------------> Draining --+
-///              |                   |                           |    ^    |
-///              |                   | abort: it hangs           +----+    |
-///              |                   v                           hurry     | deadline
-///              |               Aborting                                  |
-///              |                   | deadline                            |
-///              | condemn           v                                     |
-///              +----------------> Killed <-------------------------------+
-///                boot timeout;     |  ^
-///                superseded        |  +-- condemn, from anywhere: it broke the protocol
-///                                  |
-///                                  +--> abandon, after the reap timeout: it does not die
+///                       ready             stop_worker, or unasked: ending
+/// launch --> Booting ---------> Serving ----------------------------------> Draining --+
+///               |                  |                                         |    ^    |
+///               |                  | abort: it hangs                         +----+    |
+///               |                  v                                         hurry     | deadline
+///               |              Aborting                                                |
+///               | condemn:         | deadline                                          |
+///               | boot timeout,    v                                                   |
+///               +-------------> Killed <-----------------------------------------------+
+///                 superseded       |  ^
+///                                  |  +-- condemn, from anywhere: it broke the protocol
+///                                  v
+///                               abandoned, after the reap timeout: it does not die
 /// ```
 ///
-/// From every phase `ended` takes it out, when it is reaped; after `abandon` nobody waits for that any more.
+/// From every phase `exited` takes it out, when it is reaped; who was abandoned is not waited for.
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) slot: SlotId,

@@ -1,6 +1,6 @@
 //! Replacing workers without anybody noticing: the new one is ready before the old one goes.
 
-use super::{Action, Fleet, Generation, Level, LifeId, Phase, Slot, SlotId, Standing, What, line};
+use super::{Action, Fleet, Generation, Level, Life, LifeId, Phase, Slot, SlotId, Standing, What, line};
 use crate::cluster::settings::MaxRequests;
 use std::cmp::Reverse;
 
@@ -164,15 +164,20 @@ impl Fleet {
         }
     }
 
-    /// So many predecessors of one slot may drain at once.
+    /// So many predecessors of one slot may drain at once. Who has drained longest goes first, which need not be the oldest:
+    /// a restart during a reload is younger than the replacement that it waits for.
     pub(super) fn limit_draining(&mut self, newest: LifeId) {
         let Some(slot) = self.lives.get(&newest).map(|life| life.slot) else { return };
-        let drains = |phase| matches!(phase, Phase::Draining { is_hurried: false, .. });
-        let mut draining = self.lives.iter().filter(|(_, life)| life.slot == slot && drains(life.phase));
-        let oldest = draining.next().map(|(&id, _)| id);
-        if let Some(oldest) = oldest.filter(|_| draining.count() >= self.settings.max_draining) {
-            self.tell(Some(slot), Level::Warning, What::Hurried { slot, life: oldest });
-            self.hurry(oldest);
+        let drains = |(&id, life): (&LifeId, &Life)| match life.phase {
+            Phase::Draining { until, is_hurried: false } if life.slot == slot => Some((until, id)),
+            _ => None,
+        };
+        let draining: Vec<_> = self.lives.iter().filter_map(drains).collect();
+        if draining.len() > self.settings.max_draining
+            && let Some(&(_, longest)) = draining.iter().min()
+        {
+            self.tell(Some(slot), Level::Warning, What::Hurried { slot, life: longest });
+            self.hurry(longest);
         }
         self.limit_draining_generations();
     }
@@ -248,8 +253,7 @@ impl Fleet {
     fn shrink(&mut self) {
         let usefulness = |&slot: &SlotId| {
             let place = &self.slots[slot.index()];
-            let serves = place.lives().any(|life| self.is_serving(Some(life)));
-            (serves, place.standing == Standing::Active, Reverse(slot))
+            (place.standing == Standing::Active, self.is_serving(place.current), Reverse(slot))
         };
         let least = self.active().min_by_key(usefulness);
         let Some(slot) = least.filter(|_| self.active().count() > 1) else {
@@ -258,8 +262,9 @@ impl Fleet {
         };
         let place = &mut self.slots[slot.index()];
         place.give_up(Standing::Retired);
-        let lives = [place.current.take(), place.next.take(), place.stand_in.take()];
-        for life in lives.into_iter().flatten() {
+        // A stand-in stays until it is not needed any more, wherever it stands.
+        let (current, next) = (place.current.take(), place.next.take());
+        for life in [current, next].into_iter().flatten() {
             self.dismiss(life);
         }
         self.tell(Some(slot), Level::Info, What::Shrunk { slot });

@@ -10,17 +10,20 @@ use std::{collections::VecDeque, time::Duration};
 /// A worker's place.
 ///
 /// ```text
-///                     fire_due: launch                 its life ends: life_ended
-///  waiting ------------------------------> occupied -----------------------------+
-///     ^                                     |    ^                               |
-///     |                        hand_over, by a replacement that is ready         |
-///     +-------------------------------------- restart, after the back-off -------+
-///                                                                                |
-///              reload: commit                 too many restarts; set-up failed   |
-///  occupied <----------------- Quarantined <-------------------------------------+
-///  occupied <----------------- Done        <--------- the Restart policy --------+
+///              launch, by fire_due                   current_ended
+/// waiting ----------------------------> occupied -------------------+
+///    ^                                   |    ^                      |
+///    |                                   +----+                      |
+///    |               hand_over, to a replacement that is ready       |
+///    |                                                               |
+///    +---- restart_at: the back-off --------------------------------+
+///                                                                    |
+/// occupied <------------- Quarantined <-- too many; set-up failed ---+
+///           absolve, when a                                          |
+/// occupied <------------- Done <-------- the Restart policy ---------+
+///           reload commits
 ///
-///  any -- retire (SIGTTOU) --> Retired -- grow (SIGTTIN) --> occupied
+/// any -- shrink: SIGTTOU --> Retired -- grow: SIGTTIN --> occupied
 /// ```
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -29,7 +32,7 @@ pub(super) struct Slot {
     /// A replacement, while the current one is still needed: of the same generation if the current one is recycled, of
     /// the next one during a reload.
     pub(super) next: Option<LifeId>,
-    /// One of a generation that has failed to come, kept as long as nobody of the old one serves.
+    /// One of a generation that has failed to come, kept as long as nobody of the old one serves anywhere.
     pub(super) stand_in: Option<LifeId>,
     pub(super) standing: Standing,
     /// When the next life begins; never with `current`.

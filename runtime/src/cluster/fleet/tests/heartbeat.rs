@@ -1,7 +1,7 @@
 //! Who hangs, and what becomes of him.
 
 use super::{Story, ms, secs, settings};
-use crate::cluster::fleet::{Action, Event, Fleet, LifeId, State};
+use crate::cluster::fleet::{Action, Ended, Event, Fleet, LifeId, State};
 use std::time::Duration;
 
 #[test]
@@ -90,6 +90,29 @@ fn however_short_the_timeout_several_looks_in_a_row_have_to_agree() {
 }
 
 #[test]
+fn looks_in_a_row_begin_anew_with_every_beat() {
+    let mut nervous = settings();
+    nervous.heartbeat.timeout = nervous.heartbeat.interval;
+    let mut story = Story::of_ready(2, nervous);
+    story.falls_silent(0).at(2_500).silent.clear();
+    story.at(3_500).falls_silent(0).at(5_999).expect("");
+    story.at(6_000).expect("6.000 abort 0");
+}
+
+#[test]
+fn the_longest_silent_goes_first_not_the_oldest() {
+    let mut story = Story::of_ready(4, settings());
+    story.falls_silent(1).falls_silent(3).at(1_500).falls_silent(0).at(11_500).expect(
+        "10.000 abort 1
+         11.000 abort 3",
+    );
+    story.at(12_000).expect(
+        "12.000 kill 1
+         12.000 abort 0",
+    );
+}
+
+#[test]
 fn the_time_to_boot_is_no_silence_and_who_drains_has_a_deadline_anyway() {
     let mut story = Story::new(2, settings());
     story.ready(0).falls_silent(1).at(20_000).ready(1);
@@ -115,4 +138,9 @@ fn an_idle_fleet_has_nothing_to_do_but_to_look_once_an_interval_and_one_that_doe
         fleet.handle(due, Event::Beats(vec![(LifeId(0), u64::from(look))]));
         assert_eq!(fleet.take_actions(), []);
     }
+    fleet.handle(secs(50), Event::Exited { life: LifeId(0), how: Ended::Code(1), open: 0 });
+    fleet.take_actions();
+    fleet.tick(secs(51));
+    assert_eq!(fleet.take_actions(), [], "nobody serves");
+    assert_eq!(fleet.next_deadline(), Some(secs(80)), "the boot timeout alone");
 }

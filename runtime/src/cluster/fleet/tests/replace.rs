@@ -158,6 +158,34 @@ fn new_ones_of_a_reload_that_failed_serve_as_long_as_no_old_one_does() {
 }
 
 #[test]
+fn a_slot_that_goes_leaves_its_stand_in_where_it_is_needed() {
+    let mut story = Story::of_ready(2, settings());
+    story.event(RELOAD).event(OPENED).ready(2).dies_of(0, 11).exits(4, 78).dies_of(1, 11).exits(3, 1);
+    story.transcript.clear();
+    // Slot 0 has been given up, and of slot 1 the next worker is not ready yet. All that serves is 2.
+    story.event(Event::Shrink).expect("");
+    story.at(50).ready(5).expect("0.050 stop 2 within 30 s");
+}
+
+#[test]
+fn who_is_dismissed_with_one_that_is_left_behind_has_its_own_time_to_die() {
+    let mut quick = settings();
+    quick.boot_timeout = quick.reap_timeout;
+    let mut story = Story::of_ready(2, quick);
+    story.event(RELOAD).event(OPENED).event(Event::Protocol(LifeId(2), "nonsense".to_owned())).at(20_000);
+    story.expect(
+        "0.000 open 1
+         0.000 launch 2 in slot 0, generation 1
+         0.000 launch 3 in slot 1, generation 1
+         0.000 kill 2
+         5.000 2 broke the protocol, and was killed: nonsense
+         5.000 kill 3
+         5.000 close 1
+         10.000 3 stopped as asked",
+    );
+}
+
+#[test]
 fn a_reload_brings_back_what_was_given_up() {
     let mut story = Story::of_ready(2, settings());
     for life in [0, 2, 3, 4, 5, 6] {
@@ -238,6 +266,50 @@ fn only_so_many_generations_drain_at_once() {
          0.000 hurry 1
          0.000 kill 4
          0.000 close 1",
+    );
+}
+
+#[test]
+fn the_oldest_generation_is_hurried_also_if_its_last_worker_is_the_younger_one() {
+    let mut few = settings();
+    few.max_draining = 1;
+    let mut story = Story::of_ready(2, few);
+    // 4 is of generation 0, and younger than 2 and 3 of generation 1.
+    story.event(RELOAD).event(OPENED).exits(1, 1).ready(4).ready(2).ready(3).exits(0, 0);
+    story.at(1_000).event(RELOAD).event(OPENED).ready(5).transcript.clear();
+    story.ready(6).expect(
+        "1.000 stop 2 within 30 s
+         1.000 hurry 4
+         1.000 stop 3 within 30 s
+         1.000 close 1",
+    );
+}
+
+#[test]
+fn of_one_slot_whoever_has_drained_longest_is_hurried() {
+    let mut few = settings();
+    few.max_draining = 1;
+    let mut story = Story::of_ready(1, few);
+    story
+        .event(Event::Recycle(LifeId(0)))
+        .ready(1)
+        .at(1_000)
+        .event(Event::Recycle(LifeId(1)))
+        .ready(2)
+        .expect(
+            "0.000 launch 1 in slot 0, generation 0
+         0.000 stop 0 within 30 s
+         1.000 launch 2 in slot 0, generation 0
+         1.000 stop 1 within 30 s
+         1.000 hurry 0",
+        );
+    // 4 is younger than 3, but drains before it.
+    story.exits(0, 0).exits(1, 0).event(RELOAD).event(OPENED).exits(2, 1).ready(4).ready(3).at(2_000);
+    story.transcript.clear();
+    story.event(Event::Recycle(LifeId(3))).ready(5).expect(
+        "2.000 launch 5 in slot 0, generation 1
+         2.000 stop 3 within 30 s
+         2.000 hurry 4",
     );
 }
 

@@ -205,6 +205,49 @@ fn nobody_tries_again_what_cannot_be_set_up_and_the_exit_code_says_so() {
 }
 
 #[test]
+fn one_that_cannot_be_set_up_decides_the_exit_code_whatever_the_others_died_of() {
+    let mut strict = settings();
+    strict.intensity.restarts = 0;
+    let mut story = Story::new(3, strict);
+    story.exits(0, 1).exits(1, 78).exits(2, 1);
+    let last = story.transcript.last().unwrap();
+    assert_eq!(last, "0.000 finish SetUpFailed, forced 0, killed 0, abandoned 0: exit code 78");
+}
+
+#[test]
+fn a_clock_that_goes_back_stands_still() {
+    let mut story = Story::of_ready(1, settings());
+    story.at(5_000).exits(0, 1).ready(1);
+    story.now = ms(1_000);
+    story.exits(1, 1);
+    assert_eq!(story.fleet.next_deadline(), Some(ms(5_100)));
+}
+
+#[test]
+fn workers_that_do_not_die_pile_up_only_so_far() {
+    let mut story = Story::of_ready(2, settings()).with_log();
+    let mut life = 0;
+    for _ in 0..30 {
+        let Some(&(newest, _)) = story.states().iter().find(|&&(id, _)| id != 1) else { break };
+        life = newest;
+        let left_behind = story.now.as_millis() as u64 + 5_000;
+        story.ready(life).event(Event::Protocol(LifeId(life), "nonsense".to_owned())).at(left_behind);
+        if let Some(restart) = story.fleet.slots[0].restart_at {
+            story.at(restart.as_millis() as u64);
+        }
+    }
+    // 0 and 2 to 17 are 17 that are left behind.
+    assert_eq!(life, 17);
+    assert!(story.transcript.last().unwrap().ends_with("it is given up until a reload"));
+    // When they do die in the end, all is as it was.
+    for life in (0..=17).filter(|&life| life != 1) {
+        story.dies_of(life, 9);
+    }
+    story.event(Event::Stop { fast: false }).exits(1, 0);
+    assert!(story.transcript.last().unwrap().ends_with("abandoned 0: exit code 0"));
+}
+
+#[test]
 fn when_every_slot_is_given_up_those_that_drain_are_waited_for_and_the_end_is_a_failure() {
     let mut hasty = settings();
     hasty.intensity.restarts = 0;

@@ -83,6 +83,34 @@ fn a_fast_stop_cuts_and_kills_after_a_second() {
 }
 
 #[test]
+fn a_fast_stop_has_no_patience_with_one_that_hangs() {
+    let mut story = Story::of_ready(2, settings());
+    story.falls_silent(0).at(10_500).event(FAST).expect(
+        "10.000 abort 0
+         10.500 kill 0
+         10.500 stop 1 within 0 s, all stop",
+    );
+}
+
+#[test]
+fn each_line_about_connections_that_were_cut_is_written() {
+    let mut story = Story::of_ready(1, settings());
+    story.event(Event::Recycle(LifeId(0))).ready(1).event(Event::Recycle(LifeId(1))).ready(2).at(30_000);
+    story.transcript.clear();
+    story.tells_log = true;
+    for life in 0..2 {
+        story.event(Event::Ending { life: LifeId(life), forced: life + 1 }).exits(life, 0);
+    }
+    story.expect(
+        "30.000 0 was stopped at its deadline, with 1 open connections
+         30.000 Warning: worker 0 was stopped at its deadline, with 1 open connections \
+         (lines about this worker left out before: 4)
+         30.000 1 was stopped at its deadline, with 2 open connections
+         30.000 Warning: worker 0 was stopped at its deadline, with 2 open connections",
+    );
+}
+
+#[test]
 fn whoever_is_not_ready_is_not_waited_for() {
     let mut story = Story::new(3, settings());
     story.ready(0).exits(1, 1).exits(3, 1);

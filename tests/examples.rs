@@ -565,3 +565,72 @@ fn netcat_gets_its_echo() {
         assert_eq!(netcat.line(), line);
     }
 }
+
+/// A client of the chat, by name, and the worker that it got.
+fn chatter(address: SocketAddr, name: &str) -> (BufReader<TcpStream>, String) {
+    let stream = TcpStream::connect(address).expect("somebody listens");
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut welcome = String::new();
+    stream.read_line(&mut welcome).unwrap();
+    writeln!(stream.get_mut(), "{name}").unwrap();
+    let worker = welcome.split(':').next().unwrap_or_default().to_owned();
+    (stream, worker)
+}
+
+/// Reads until that line comes.
+#[track_caller]
+fn hear(client: &mut BufReader<TcpStream>, expected: &str) {
+    let mut line = String::new();
+    while client.read_line(&mut line).expect("the line comes in time") > 0 {
+        if line.trim_end() == expected {
+            return;
+        }
+        line.clear();
+    }
+    panic!("the conversation is over before anybody says {expected:?}");
+}
+
+#[test]
+fn who_chats_hears_the_clients_of_all_workers() {
+    let mut program = Program::example("cluster_chat", &["--workers", "2", "127.0.0.1:0"]);
+    let address = address_of(&program);
+    assert_eq!(address_of(&program), address, "all workers listen at the same place");
+
+    let (mut ann, home) = chatter(address, "ann");
+    hear(&mut ann, "* ann is here");
+    // Both workers have clients soon; the kernel decides who gets whom.
+    let mut others = Vec::new();
+    let mut bob = loop {
+        assert!(others.len() < 1000, "all clients are {home}'s");
+        let (bob, worker) = chatter(address, "bob");
+        if worker != home {
+            break bob;
+        }
+        others.push(bob);
+    };
+    hear(&mut bob, "* bob is here");
+    writeln!(ann.get_mut(), "hello over there").unwrap();
+    hear(&mut bob, "ann: hello over there");
+    writeln!(bob.get_mut(), "hello back").unwrap();
+    hear(&mut ann, "bob: hello back");
+    for other in &mut others {
+        hear(other, "bob: hello back");
+    }
+
+    program.child.kill().expect("it runs");
+    hear(&mut ann, "* this worker stops; come back");
+    hear(&mut bob, "* this worker stops; come back");
+}
+
+#[test]
+fn a_cluster_echoes_with_every_kind_of_worker() {
+    for arguments in [&["--workers", "2"][..], &["--threads", "--workers", "2"], &["--reuseport", "--pin"]] {
+        let arguments: Vec<_> = ["127.0.0.1:0"].iter().chain(arguments).copied().collect();
+        let program = Program::example("cluster_echo", &arguments);
+        let line = program.line();
+        let address = line.rsplit(' ').next().and_then(|address| address.parse().ok());
+        let end = client(address.expect("it says where it listens"), &["-c", "20", "-d", "0.2"]);
+        assert!(end.status.success(), "{arguments:?}: {end:?}");
+    }
+}

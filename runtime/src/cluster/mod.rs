@@ -88,7 +88,6 @@ mod ended;
 mod exit_reason;
 mod fleet;
 mod hooks;
-#[allow(unused_imports, reason = "used by what is built on it")]
 mod messages;
 mod settings;
 mod supervisor;

@@ -12,7 +12,7 @@
 
 use super::{
     limits::{Limits, MAX_CHANNELS},
-    line::{Line, Window},
+    line::Line,
     peer::{Peer, WorkerId},
     post::{FromRouter, OVERHEAD_BYTES, ToRouter},
     router::beside,

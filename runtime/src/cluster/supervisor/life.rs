@@ -16,6 +16,7 @@ use crate::{
     JoinHandle,
     cluster::{
         hooks::Worker,
+        messages::{Router, WorkerId},
         wire::{
             control::{Place, ToSupervisor, ToWorker},
             frame::{MAX_CONTROL_BYTES, ReadError, Reader},
@@ -25,7 +26,7 @@ use crate::{
     net::UnixStream,
     sync::Sender,
     task,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use std::{os::fd::OwnedFd, pin::pin, rc::Rc, time::Duration};
 
@@ -82,14 +83,22 @@ impl Life {
     pub(super) fn begin(
         birth: Birth,
         body: Body,
-        control: UnixStream,
+        (control, data): (UnixStream, UnixStream),
+        router: &Router,
         memory: &Rc<MemoryWatch>,
         news: &Sender<News>,
     ) -> Self {
         let body = Rc::new(body);
         let control = Rc::new(control);
         let (outbox, outgoing) = outbox(UNREAD_BYTES);
-        let attend = attend(birth.id, Rc::clone(&control), Rc::clone(&body), Rc::clone(memory), news.clone());
+        let ears = Ears {
+            control: Rc::clone(&control),
+            data,
+            router: router.clone(),
+            memory: Rc::clone(memory),
+            news: news.clone(),
+        };
+        let attend = attend(birth.id, birth.slot, Rc::clone(&body), ears);
         let write = async move {
             // It fails when the worker is gone, which is noticed otherwise.
             let _ = outgoing.write_to(&control).await;
@@ -137,34 +146,55 @@ impl Drop for Life {
     }
 }
 
-/// Hears what a worker says, to its end and to the last word.
-async fn attend(
-    id: LifeId,
+/// What is heard of a worker, and by whom.
+struct Ears {
     control: Rc<UnixStream>,
-    body: Rc<Body>,
+    data: UnixStream,
+    router: Router,
     memory: Rc<MemoryWatch>,
     news: Sender<News>,
-) {
+}
+
+/// Hears what a worker says, and passes on what it writes to others, to its end and to the last word.
+async fn attend(id: LifeId, slot: SlotId, body: Rc<Body>, ears: Ears) {
+    let Ears { control, data, router, memory, news } = ears;
     let mut listening = pin!(listen(id, control, &news));
+    let mut routing = pin!(router.serve(WorkerId::new(slot.0, id.0), data));
     let mut end = pin!(body.end(&memory));
-    let ended = crate::select! {
-        ended = end.as_mut() => {
-            let _ = timeout(LAST_WORDS, listening).await;
-            ended
-        }
-        silence = listening.as_mut() => {
-            // A process that is killed is silent before it is gone.
-            match timeout(SILENCE, end.as_mut()).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    if let Some(why) = silence {
-                        let _ = news.send(News::Nonsense(id, why)).await;
-                    }
-                    end.await
+    let (mut is_silent, mut is_routed) = (false, false);
+    // What to say of its silence, and when: a process that is killed is silent before it is gone.
+    let mut complaint = None;
+    let ended = loop {
+        let due = complaint.as_ref().map_or_else(Instant::now, |(due, _)| *due);
+        crate::select! {
+            ended = end.as_mut() => break ended,
+            silence = listening.as_mut(), if !is_silent => {
+                is_silent = true;
+                complaint = silence.map(|why| (Instant::now().saturating_add(SILENCE), why));
+            }
+            routed = routing.as_mut(), if !is_routed => {
+                is_routed = true;
+                if let Err(error) = routed {
+                    let _ = news.send(News::Nonsense(id, format!("to others: {error}"))).await;
+                }
+            }
+            () = sleep_until(due), if complaint.is_some() => {
+                if let Some((_, why)) = complaint.take() {
+                    let _ = news.send(News::Nonsense(id, why)).await;
                 }
             }
         }
     };
+    let _ = timeout(LAST_WORDS, async {
+        if !is_silent {
+            listening.await;
+        }
+        if !is_routed {
+            // What it makes no sense of no longer matters.
+            let _ = routing.await;
+        }
+    })
+    .await;
     // Refused only if the supervisor has finished.
     let _ = news.send(News::Gone(id, ended)).await;
 }

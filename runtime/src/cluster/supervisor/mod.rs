@@ -31,6 +31,7 @@ use super::{
     exit_reason::ExitReason,
     fleet::{self, Action, Event, Fleet, Generation, LifeId, Outcome, SlotId, What},
     hooks::{Hooks, Worker},
+    messages::{Limits, PostOffice, Router},
     settings::{Mode, Settings},
     wire::{
         control::{Place, ToSupervisor, ToWorker},
@@ -43,6 +44,7 @@ use crate::{
     Builder,
     net::UnixStream,
     sync::{Receiver, Sender, channel},
+    task,
     time::{Instant, timeout_at},
 };
 use runtime_executor::current;
@@ -84,11 +86,18 @@ fn try_run(cluster: Cluster, main: Main) -> io::Result<Outcome> {
     let seats = MIN_SEATS.max(workers.saturating_mul(SEATS_PER_WORKER));
     let memory = SharedMemory::create(Layout::cells(seats))?;
     let layout = Layout::create(memory.cells(), seats);
-    let runtime = Builder::new().extension(Counters::of_supervisor(layout)).build()?;
+    let office = PostOffice::new(Limits::default());
+    let counters = Counters::of_supervisor(layout);
+    let runtime = Builder::new().extension(counters).extension(office.clone()).build()?;
     let log = Log::default();
     let outcome = runtime.block_on(async {
         let outcome = match Supervisor::new(cluster, main, log.clone(), (layout, memory), (cores, workers)) {
-            Ok(supervisor) => Ok(supervisor.run().await),
+            Ok(supervisor) => {
+                let router = supervisor.router.clone();
+                let hosting = async move { router.host(&office).await };
+                task::Builder::new().name("cluster post").daemon(true).spawn(hosting).detach();
+                Ok(supervisor.run().await)
+            }
             Err(error) => Err(error),
         };
         log.flush().await;
@@ -110,6 +119,8 @@ struct Supervisor {
     news: Receiver<News>,
     /// For the tasks of lives that begin.
     reporter: Sender<News>,
+    /// Passes on what workers send each other.
+    router: Router,
     memory: Rc<MemoryWatch>,
     counters: Layout,
     counters_memory: SharedMemory,
@@ -176,6 +187,7 @@ impl Supervisor {
             log,
             news,
             reporter,
+            router: Router::new(Limits::default()),
             memory: Rc::new(MemoryWatch::new()),
             seats: (0..counters.seats()).rev().collect(),
             counters,
@@ -393,9 +405,9 @@ impl Supervisor {
         let birth = Birth { id, slot, generation, max_requests, seat };
         Hooks::call(&self.hooks.before_start, birth.worker());
         match self.start(&birth) {
-            Ok((body, control)) => {
+            Ok((body, sockets)) => {
                 self.count(Fact::Started, 1);
-                let life = Life::begin(birth, body, control, &self.memory, &self.reporter);
+                let life = Life::begin(birth, body, sockets, &self.router, &self.memory, &self.reporter);
                 self.lives.insert(id, life);
             }
             Err(error) => {
@@ -405,7 +417,7 @@ impl Supervisor {
         }
     }
 
-    fn start(&self, birth: &Birth) -> io::Result<(Body, UnixStream)> {
+    fn start(&self, birth: &Birth) -> io::Result<(Body, (UnixStream, UnixStream))> {
         let life_line = self.workers_life_line.try_clone()?.into();
         let counters = match self.settings.mode {
             Mode::Processes => {
@@ -414,8 +426,8 @@ impl Supervisor {
             }
             Mode::Threads => Memory::Here(self.counters_memory.cells()),
         };
-        let (seat, control, _data) = Seat::new(life_line, counters, birth.seat)?;
-        let control = UnixStream::from_std(control)?;
+        let (seat, control, data) = Seat::new(life_line, counters, birth.seat)?;
+        let sockets = (UnixStream::from_std(control)?, UnixStream::from_std(data)?);
         let body = match self.settings.mode {
             Mode::Processes => {
                 let program = self.programs.get(&birth.generation);
@@ -426,7 +438,7 @@ impl Supervisor {
                 Body::thread(name, seat, Arc::clone(&self.plan), Arc::clone(&self.main))?
             }
         };
-        Ok((body, control))
+        Ok((body, sockets))
     }
 
     /// Looks up the program anew: a reload runs what lies there now.

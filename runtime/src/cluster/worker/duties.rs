@@ -3,6 +3,7 @@
 use super::Worker;
 use crate::{
     cluster::{
+        messages::PostOffice,
         settings::Mode,
         wire::{control::ToWorker, frame::Reader, outbox::Outgoing},
     },
@@ -29,6 +30,14 @@ pub(super) fn write(outgoing: Outgoing, control: Rc<UnixStream>) {
     start("cluster: told", async move {
         // It fails when the supervisor is gone, which the life-line says too.
         let _ = outgoing.write_to(&control).await;
+    });
+}
+
+/// Sends and receives messages of others.
+pub(super) fn deliver(office: PostOffice, data: UnixStream) {
+    start("cluster: post", async move {
+        // Its end closes all channels, and who is on one is told.
+        let _ = office.serve(data).await;
     });
 }
 

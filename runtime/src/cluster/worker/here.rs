@@ -2,6 +2,7 @@
 //! told, and nothing ever stops.
 
 use super::Worker;
+use crate::cluster::messages::WorkerId;
 use runtime_executor::current;
 use std::rc::Rc;
 
@@ -17,6 +18,13 @@ pub struct Me {
     pub generation: u64,
     /// How many workers there were to be when this one started.
     pub workers: usize,
+}
+
+impl Me {
+    /// As whom others know this worker in messages.
+    pub fn id(&self) -> WorkerId {
+        WorkerId::new(u32::try_from(self.slot).unwrap_or(u32::MAX), self.life)
+    }
 }
 
 fn with<R>(f: impl FnOnce(&Rc<Worker>) -> R) -> Option<R> {

@@ -27,6 +27,7 @@ use self::{
 };
 use super::{
     counters::{self, Counters, Layout},
+    messages::{Limits, PostOffice},
     settings::Mode,
     wire::{
         control::{ToSupervisor, ToWorker},
@@ -161,12 +162,19 @@ fn live(seat: Seat, plan: &Plan, main: &Main, announce: impl FnOnce(Handle)) -> 
         has_left: Cell::new(false),
         code: Cell::new(None),
     });
+    let office = PostOffice::new(Limits::default());
     let make = plan.make_runtime.as_ref().map_or_else(Builder::new, |make| make());
     let counters = Counters::of_worker(layout, seat.number, ask);
-    let runtime = make.on_exit(plan.on_exit).extension(counters).extension(Rc::clone(&worker)).build()?;
+    let runtime = make
+        .on_exit(plan.on_exit)
+        .extension(counters)
+        .extension(office.clone())
+        .extension(Rc::clone(&worker))
+        .build()?;
     announce(runtime.handle());
 
     let control: net::UnixStream = seat.control.into();
+    let data: net::UnixStream = seat.data.into();
     let life_line: net::UnixStream = seat.life_line.into();
     runtime.block_on(async {
         let control = Rc::new(UnixStream::from_std(control)?);
@@ -175,10 +183,11 @@ fn live(seat: Seat, plan: &Plan, main: &Main, announce: impl FnOnce(Handle)) -> 
         worker.introduce(&mut reader).await?;
         worker.settle(plan)?;
         duties::begin(&worker, reader, UnixStream::from_std(life_line)?)?;
+        duties::deliver(office.clone(), UnixStream::from_std(data)?);
         share::install(Rc::new(Source(Rc::clone(&worker))));
         Ok::<_, Misfit>(())
     })?;
-    Ok(worker.serve(runtime, main))
+    Ok(worker.serve(runtime, &office, main))
 }
 
 impl Worker {
@@ -241,7 +250,7 @@ impl Worker {
     }
 
     /// Runs `main` to its end, or to this worker's.
-    fn serve(self: &Rc<Self>, runtime: Runtime, main: &Main) -> ExitCode {
+    fn serve(self: &Rc<Self>, runtime: Runtime, office: &PostOffice, main: &Main) -> ExitCode {
         let life = async {
             crate::select! {
                 biased;
@@ -254,6 +263,8 @@ impl Worker {
         self.has_left.set(true);
         let forced = self.cut.get().max(self.doors.open_connections());
         let farewell = || async {
+            // What was sent to others is on its way before this.
+            let _ = office.flush().await;
             if self.outbox.send(&ToSupervisor::Ending { forced }, Vec::new()).await.is_ok() {
                 let _ = self.outbox.flush().await;
             }

@@ -42,12 +42,21 @@ impl Starved {
     }
 
     /// Ready when the acceptor should try again, or never failed.
+    #[inline]
     pub(crate) fn poll_retry(
         &self,
         listener: RawFd,
         waiter: WaiterId,
         context: &mut Context<'_>,
     ) -> Poll<()> {
+        if self.acceptors.borrow().is_empty() {
+            return Poll::Ready(());
+        }
+        self.poll_listed(listener, waiter, context)
+    }
+
+    #[cold]
+    fn poll_listed(&self, listener: RawFd, waiter: WaiterId, context: &mut Context<'_>) -> Poll<()> {
         // Out of the list while anybody else's code runs: the timer, the waker.
         let Some(mut acceptor) = self.take(listener, waiter) else { return Poll::Ready(()) };
         if acceptor.retry.as_mut().poll(context).is_ready() {
@@ -59,10 +68,14 @@ impl Starved {
     }
 
     /// Forgets an acceptor that gives up.
+    #[inline]
     pub(crate) fn remove(&self, listener: RawFd, waiter: WaiterId) {
-        drop(self.take(listener, waiter));
+        if !self.acceptors.borrow().is_empty() {
+            drop(self.take(listener, waiter));
+        }
     }
 
+    #[cold]
     fn take(&self, listener: RawFd, waiter: WaiterId) -> Option<Acceptor> {
         let mut acceptors = self.acceptors.borrow_mut();
         let place = acceptors.iter().position(|a| a.listener == listener && a.waiter == waiter)?;

@@ -75,7 +75,7 @@ impl<S: Accepted> Acceptor<S> {
         Accept { acceptor: self, waiter: WaiterId::NONE }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll_accept(
         &self,
         waiter: &mut WaiterId,
@@ -113,7 +113,7 @@ impl<S: Accepted> Acceptor<S> {
 type OneAccepted<S> = (OwnedFd, <S as Accepted>::Address);
 
 /// Accepts from one socket, or waits for its next connection.
-#[inline]
+#[inline(always)]
 fn poll_one<S: Accepted>(
     io: &AsyncFd<S::Listener>,
     waiter: &mut WaiterId,
@@ -138,7 +138,7 @@ fn queued<S: Accepted>(io: &AsyncFd<S::Listener>) -> io::Result<Option<OneAccept
 }
 
 /// Makes an attempt, and after one that failed for want of descriptors or memory another when there may be some.
-#[inline]
+#[inline(always)]
 fn patiently<T>(
     listener: RawFd,
     waiter: &mut WaiterId,
@@ -169,6 +169,7 @@ fn patiently<T>(
     }
 }
 
+#[inline(always)]
 fn accept_step<S: Accepted>(listener: &S::Listener) -> io::Result<Step<OneAccepted<S>>> {
     match S::accept(listener) {
         Ok(accepted) => Ok(Step::Done(accepted)),
@@ -219,6 +220,7 @@ impl<S: Accepted> Part<S> {
         lock(&self.adopted).clone()
     }
 
+    #[inline(never)]
     fn poll_accept(
         &self,
         own: &AsyncFd<S::Listener>,
@@ -371,7 +373,6 @@ pub(super) struct Accept<'a, S: Accepted> {
 impl<S: Accepted> Future for Accept<'_, S> {
     type Output = io::Result<(S, S::Address)>;
 
-    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { acceptor, waiter } = &mut *self;
         acceptor.poll_accept(waiter, context)

@@ -101,13 +101,17 @@ pub fn install(source: Rc<dyn ListenerSource>) {
     );
 }
 
+#[inline]
 fn source() -> Option<Rc<dyn ListenerSource>> {
     current::with_extension(|reactor: &Rc<Reactor>| reactor.listener_source.borrow().clone()).flatten()
 }
 
 /// Asks the source, if there is one. The future may be sent, as that of `bind` must; it is polled here only.
-pub(super) fn ask(place: Place) -> Option<task::Local<LocalBoxFuture<'static, io::Result<Shared>>>> {
-    source().map(|source| task::local(source.bind(place)))
+#[inline]
+pub(super) fn ask(
+    place: impl FnOnce() -> Place,
+) -> Option<task::Local<LocalBoxFuture<'static, io::Result<Shared>>>> {
+    source().map(|source| task::local(source.bind(place())))
 }
 
 /// Resolves when this process is to stop serving; never if its listeners are its own.

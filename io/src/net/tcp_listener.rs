@@ -55,7 +55,7 @@ impl TcpListener {
     pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         let mut last = None;
         for address in lookup_host(addr).await? {
-            let bound = match share::ask(Place::Tcp(address)) {
+            let bound = match share::ask(|| Place::Tcp(address)) {
                 Some(asked) => asked.await.and_then(Self::from_shared),
                 None => open(address, false),
             };
@@ -210,11 +210,13 @@ impl Accepted for TcpStream {
     type Listener = mio::net::TcpListener;
     type Address = SocketAddr;
 
+    #[inline]
     fn accept(listener: &mio::net::TcpListener) -> io::Result<(OwnedFd, SocketAddr)> {
         let (stream, peer) = listener.accept()?;
         Ok((stream.into(), peer))
     }
 
+    #[inline]
     fn from_accepted(socket: OwnedFd, tally: Option<Tally>) -> io::Result<Self> {
         Self::from_nonblocking(socket.into(), tally)
     }

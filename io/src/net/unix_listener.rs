@@ -63,10 +63,8 @@ impl UnixListener {
     /// Dropped while it waits for a supervisor, it leaves nothing.
     pub async fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let asked = match path::absolute(path) {
-            Ok(absolute) => share::ask(Place::Unix(absolute)),
-            Err(_) => None,
-        };
+        // Only the empty path has no absolute form, and that is refused below.
+        let asked = share::ask(|| Place::Unix(path::absolute(path).unwrap_or_default()));
         match asked {
             Some(asked) => {
                 let shared = asked.await.and_then(Self::from_shared);
@@ -165,11 +163,13 @@ impl Accepted for UnixStream {
     type Listener = mio::net::UnixListener;
     type Address = SocketAddr;
 
+    #[inline]
     fn accept(listener: &mio::net::UnixListener) -> io::Result<(OwnedFd, SocketAddr)> {
         let (stream, peer) = listener.accept()?;
         Ok((stream.into(), peer))
     }
 
+    #[inline]
     fn from_accepted(socket: OwnedFd, tally: Option<Tally>) -> io::Result<Self> {
         Self::from_nonblocking(socket.into(), tally)
     }

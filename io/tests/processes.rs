@@ -160,7 +160,11 @@ fn a_child_ignores_no_signal_and_blocks_none() {
     let masks = std::thread::scope(|scope| {
         let launching = scope.spawn(|| {
             block(libc::SIGUSR1);
-            run(says("grep -E '^Sig(Blk|Ign):' /proc/self/status >/dev/fd/$OUT", |launch| launch))
+            let own = || fs::read_to_string("/proc/thread-self/status").unwrap();
+            let masks =
+                run(says("grep -E '^Sig(Blk|Ign):' /proc/self/status >/dev/fd/$OUT", |launch| launch));
+            assert!(own().contains(&format!("SigBlk:\t{:016x}\n", 1 << (libc::SIGUSR1 - 1))), "{}", own());
+            masks
         });
         launching.join().unwrap()
     });
@@ -256,6 +260,28 @@ fn a_child_ends_with_who_started_it_if_that_was_asked_for() {
     child.kill().unwrap();
     assert_eq!(ours.read(&mut [0]).expect("the grandchild is still there"), 0);
     run(async { child.wait().await.unwrap() });
+}
+
+const IGNORANT: &str = "STORY_OF_THE_IGNORANT";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_sigchld_is_ignored_the_end_is_noticed_and_how_is_nobodys_knowledge() {
+    let name = "where_sigchld_is_ignored_the_end_is_noticed_and_how_is_nobodys_knowledge";
+    if env::var_os(IGNORANT).is_some() {
+        ignore_signal(SignalKind::child()).unwrap();
+        run(async {
+            let child = shell("exec sleep 600").spawn().unwrap();
+            child.kill().unwrap();
+            assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
+            assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
+            child.kill().unwrap();
+        });
+        std::process::exit(42);
+    }
+    let launch = Launch::new(ProgramFile::current().unwrap()).args(["--exact", name]);
+    let ended = run(async { launch.env(IGNORANT, "1").spawn().unwrap().wait().await.unwrap() });
+    assert_eq!(ended.code(), Some(42), "{ended}");
 }
 
 #[test]

@@ -11,7 +11,6 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd, RawFd},
         unix::ffi::OsStrExt,
     },
-    sync::Arc,
 };
 
 /// Starts a program as a child process, which gets nothing but what it is given: the standard descriptors, those passed to
@@ -132,31 +131,29 @@ impl Launch {
     /// If the system has no room for another process (`EAGAIN`, `ENOMEM`), if there is no such program (`ENOENT`), or it is
     /// not one (`EACCES`, `ENOEXEC`), or an argument contains a zero byte.
     pub fn spawn(self) -> io::Result<Child> {
-        self.spawn_by(|start| Life::begin(start))
+        let plan = self.plan()?;
+        Life::begin(|| plan.start()).map(Child::new)
     }
 
-    pub(super) fn spawn_by(
-        self,
-        begin: impl FnOnce(&dyn Fn() -> io::Result<u32>) -> io::Result<Arc<Life>>,
-    ) -> io::Result<Child> {
+    /// All that is needed to start it.
+    pub(super) fn plan(&self) -> io::Result<sys::Plan<'_>> {
         let path = self.program.path().as_os_str();
         let program = match self.program.file() {
             Some(file) => sys::Program::Open(file.as_fd()),
             None => sys::Program::Path(CString::new(path.as_bytes())?),
         };
-        let arguments =
-            [self.name.unwrap_or_else(|| path.into())].into_iter().chain(self.arguments).collect();
+        let name = self.name.as_deref().unwrap_or(path).to_owned();
+        let arguments = [name].into_iter().chain(self.arguments.iter().cloned()).collect();
         let mut environment: BTreeMap<OsString, OsString> =
             if self.is_bare { BTreeMap::new() } else { env::vars_os().collect() };
-        for (name, value) in self.environment {
+        for (name, value) in &self.environment {
             match value {
-                Some(value) => environment.insert(name, value),
-                None => environment.remove(&name),
+                Some(value) => environment.insert(name.clone(), value.clone()),
+                None => environment.remove(name),
             };
         }
         let keep = self.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let death_signal = self.death_signal.map_or(0, SignalKind::as_raw_value);
-        let plan = sys::Plan::new(program, arguments, environment, keep, death_signal)?;
-        begin(&|| plan.start()).map(Child::new)
+        sys::Plan::new(program, arguments, environment, keep, death_signal)
     }
 }

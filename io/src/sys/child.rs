@@ -90,14 +90,17 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// What `fork` said, or any call in the child, `exec` at last.
     pub(crate) fn start(&self) -> io::Result<u32> {
+        self.start_closing(Others::find())
+    }
+
+    fn start_closing(&self, others: Others) -> io::Result<u32> {
         let (mut failure, in_child) = UnixStream::pair()?;
-        let highest = highest_descriptor();
         let parent = process::id();
         let blocked = Blocked::all()?;
         // SAFETY: C1 for the child; for the parent it is a call like any other.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
-            let errno = self.become_program(parent, highest);
+            let errno = self.become_program(parent, others);
             let told = errno.to_ne_bytes();
             // SAFETY: C1; S1; it reads the four bytes.
             unsafe {
@@ -125,15 +128,15 @@ impl<'a> Plan<'a> {
     }
 
     /// In the child (C1). Returns only what went wrong.
-    fn become_program(&self, parent: u32, highest: libc::c_int) -> i32 {
-        match self.prepare(parent, highest) {
+    fn become_program(&self, parent: u32, others: Others) -> i32 {
+        match self.prepare(parent, others) {
             Ok(()) => self.execute(),
             Err(errno) => errno,
         }
     }
 
     /// In the child (C1).
-    fn prepare(&self, parent: u32, highest: libc::c_int) -> Result<(), i32> {
+    fn prepare(&self, parent: u32, others: Others) -> Result<(), i32> {
         // Handlers end with `exec` by themselves; what is ignored would stay so.
         for signal in 1..=super::signal::LAST {
             // SAFETY: C1; S4. Some numbers are refused, which does not matter.
@@ -143,7 +146,7 @@ impl<'a> Plan<'a> {
             parent_death_signal(self.death_signal, parent)
                 .map_err(|error| error.raw_os_error().unwrap_or(libc::ESRCH))?;
         }
-        close_others_on_exec(highest)?;
+        others.close_on_exec()?;
         for &fd in &self.keep {
             // SAFETY: C1; S1, as the parent owns it during the call of `start`, and this is a copy.
             if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 {
@@ -209,35 +212,43 @@ impl Drop for Blocked {
     }
 }
 
-/// The highest descriptor that is open, or as high as the child may have to look for it.
-fn highest_descriptor() -> libc::c_int {
-    if cfg!(any(target_os = "linux", target_os = "android")) && has_close_range() {
-        return 0;
-    }
-    let names = std::fs::read_dir(if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" });
-    let listed = names.ok().and_then(|names| {
-        names.filter_map(|name| name.ok()?.file_name().to_str()?.parse::<libc::c_int>().ok()).max()
-    });
-    // FreeBSD lists three in /dev/fd unless another file system is mounted there: that says nothing.
-    if let Some(highest) = listed.filter(|&highest| highest > FIRST) {
-        return highest;
-    }
-    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: it writes the struct it is given.
-    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) };
-    libc::c_int::try_from(limits.rlim_cur).unwrap_or(MAX_LOOKS).clamp(FIRST, MAX_LOOKS)
+/// The descriptors that a child is not to get: all but the standard ones.
+#[derive(Clone, Copy)]
+pub(crate) enum Others {
+    /// One call reaches them all (Linux 5.11).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Range,
+    /// They are gone through, up to this one.
+    UpTo(libc::c_int),
 }
 
-/// Whether one call reaches all descriptors (Linux 5.11).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn has_close_range() -> bool {
-    // A range where there is no descriptor.
-    close_range_on_exec(libc::c_uint::MAX - 1)
-}
+impl Others {
+    fn find() -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        // Tried where there is no descriptor.
+        if close_range_on_exec(libc::c_uint::MAX - 1) {
+            return Self::Range;
+        }
+        Self::UpTo(highest_descriptor())
+    }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn has_close_range() -> bool {
-    false
+    /// In the child (C1): they do not survive `exec`.
+    fn close_on_exec(self) -> Result<(), i32> {
+        let highest = match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Range => {
+                return if close_range_on_exec(FIRST.cast_unsigned()) { Ok(()) } else { Err(errno()) };
+            }
+            Self::UpTo(highest) => highest,
+        };
+        for fd in FIRST..=highest {
+            // SAFETY: C1; a number that is no descriptor is refused.
+            if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 && errno() != libc::EBADF {
+                return Err(errno());
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -247,19 +258,20 @@ fn close_range_on_exec(first: libc::c_uint) -> bool {
     unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) == 0 }
 }
 
-/// In the child (C1): no descriptor but the standard ones survives `exec`.
-fn close_others_on_exec(highest: libc::c_int) -> Result<(), i32> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if highest == 0 && close_range_on_exec(FIRST.cast_unsigned()) {
-        return Ok(());
+/// The highest descriptor that is open, or as high as one has to look for it.
+fn highest_descriptor() -> libc::c_int {
+    let list =
+        if cfg!(any(target_os = "linux", target_os = "android")) { "/proc/self/fd" } else { "/dev/fd" };
+    let names = std::fs::read_dir(list).into_iter().flatten();
+    let numbers = names.filter_map(|name| name.ok()?.file_name().to_str()?.parse::<libc::c_int>().ok());
+    // FreeBSD lists three there unless another file system is mounted: that says nothing.
+    if let Some(highest) = numbers.max().filter(|&highest| highest >= FIRST) {
+        return highest;
     }
-    for fd in FIRST..=highest {
-        // SAFETY: C1; a number that is no descriptor is refused.
-        if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 && errno() != libc::EBADF {
-            return Err(errno());
-        }
-    }
-    Ok(())
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: it writes the struct it is given.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) };
+    libc::c_int::try_from(limits.rlim_cur).unwrap_or(MAX_LOOKS).clamp(FIRST, MAX_LOOKS)
 }
 
 /// Has the system send this process a signal when the thread that started it ends, and so when its parent dies.
@@ -369,5 +381,13 @@ pub(crate) fn send(pid: u32, pidfd: Option<BorrowedFd<'_>>, signal: libc::c_int)
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(all(test, not(miri)))]
+impl Plan<'_> {
+    /// As where no one call reaches all descriptors.
+    pub(crate) fn start_going_through(&self) -> io::Result<u32> {
+        self.start_closing(Others::UpTo(highest_descriptor()))
     }
 }

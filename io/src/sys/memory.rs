@@ -71,12 +71,19 @@ mod file {
     const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
 
     pub(super) fn create() -> io::Result<File> {
-        let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-        // SAFETY: it reads the name, which is there for whoever looks at the process.
-        let fd = unsafe { libc::memfd_create(c"runtime-shared".as_ptr(), flags) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        const FLAGS: libc::c_uint = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+        let open = |flags| {
+            // SAFETY: it reads the name, which is there for whoever looks at the process.
+            match unsafe { libc::memfd_create(c"runtime-shared".as_ptr(), flags) } {
+                fd @ 0.. => Ok(fd),
+                _ => Err(io::Error::last_os_error()),
+            }
+        };
+        // Nobody is to execute it, on which some administrators insist. Kernels before 6.3 do not know the flag.
+        let fd = open(FLAGS | libc::MFD_NOEXEC_SEAL).or_else(|error| match error.raw_os_error() {
+            Some(libc::EINVAL) => open(FLAGS),
+            _ => Err(error),
+        })?;
         // SAFETY: the call has opened it for us.
         Ok(File::from(unsafe { OwnedFd::from_raw_fd(fd) }))
     }

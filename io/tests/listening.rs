@@ -5,6 +5,7 @@ mod support;
 
 use futures_lite::{StreamExt, future::poll_once};
 use runtime_executor::{Park, spawn};
+use runtime_io::host::ignore_signal;
 use runtime_io::signal::{Signal, SignalKind, ctrl_c, signal};
 use std::{
     io::ErrorKind,
@@ -80,6 +81,7 @@ fn a_listener_that_waits_counts_as_something_that_may_happen_until_it_gives_up()
         assert_eq!(waiting.await.unwrap(), Some(()));
         assert_eq!(reactor.waiters(), 0);
 
+        let _bystander = signal(SignalKind::hangup()).unwrap();
         let mut listener = signal(SignalKind::hangup()).unwrap();
         let mut half_way = Box::pin(listener.recv());
         assert!(poll_once(&mut half_way).await.is_none());
@@ -133,6 +135,20 @@ fn the_handler_that_was_there_before_is_called_as_ever() {
     assert_eq!(OWN.load(Ordering::Relaxed), 1, "and not twice, as if we had been there before ourselves");
     raise(libc::SIGTTIN);
     assert_eq!(OWN.load(Ordering::Relaxed), 2, "also when nobody listens");
+}
+
+#[test]
+fn a_signal_that_was_ignored_meanwhile_is_heard_again_by_who_asks_again() {
+    run(async {
+        let mut before = signal(SignalKind::resume()).unwrap();
+        ignore_signal(SignalKind::resume()).unwrap();
+        raise(libc::SIGCONT);
+        assert!(!hears(&mut before).await);
+        let mut after = signal(SignalKind::resume()).unwrap();
+        raise(libc::SIGCONT);
+        assert!(hears(&mut after).await);
+        assert!(hears(&mut before).await);
+    });
 }
 
 #[test]

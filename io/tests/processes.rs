@@ -88,7 +88,7 @@ fn exits_signals_and_cores_are_told_apart() {
 #[test]
 fn a_child_that_has_ended_gets_no_signal() {
     run(async {
-        let child = shell("exec sleep 600").spawn().unwrap();
+        let child = shell("exec sleep 60").spawn().unwrap();
         child.signal(SignalKind::terminate()).unwrap();
         assert_eq!(child.wait().await.unwrap().signal(), Some(libc::SIGTERM));
         assert_eq!(child.signal(SignalKind::terminate()).unwrap_err().raw_os_error(), Some(libc::ESRCH));
@@ -137,7 +137,7 @@ fn a_child_that_outlives_its_runtime_is_reaped_when_the_next_is_started() {
 fn a_child_gets_no_descriptor_but_what_it_is_given() {
     run(async {
         let strays: Vec<OwnedFd> = (0..50).map(|_| inheritable()).collect();
-        let mut launch = Launch::new("/bin/sleep").arg("600");
+        let mut launch = Launch::new("/bin/sleep").arg("60");
         let given = launch.descriptor(inheritable());
         let child = launch.spawn().unwrap();
         // The program runs: what `exec` closes is closed.
@@ -243,7 +243,7 @@ fn a_child_ends_with_who_started_it_if_that_was_asked_for() {
     if let Ok(number) = env::var(LAUNCHER) {
         let held = take_inherited(number.parse().unwrap(), Kind::Socket).unwrap();
         let mut ready = UnixStream::from(held.try_clone().unwrap());
-        let mut launch = Launch::new("/bin/sleep").arg("600").parent_death_signal(SignalKind::terminate());
+        let mut launch = Launch::new("/bin/sleep").arg("60").parent_death_signal(SignalKind::terminate());
         launch.descriptor(held);
         let _grandchild = launch.spawn().unwrap();
         io::Write::write_all(&mut ready, b"r").unwrap();
@@ -271,7 +271,7 @@ fn where_sigchld_is_ignored_the_end_is_noticed_and_how_is_nobodys_knowledge() {
     if env::var_os(IGNORANT).is_some() {
         ignore_signal(SignalKind::child()).unwrap();
         run(async {
-            let child = shell("exec sleep 600").spawn().unwrap();
+            let child = shell("exec sleep 60").spawn().unwrap();
             child.kill().unwrap();
             assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
             assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));

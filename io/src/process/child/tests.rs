@@ -25,7 +25,7 @@ fn run<F: Future>(story: impl FnOnce(Rc<Reactor>) -> F) -> F::Output {
 #[test]
 fn its_end_is_noticed_by_sigchld() {
     run(|reactor| async move {
-        let child = Rc::new(without_pidfd("exec sleep 600"));
+        let child = Rc::new(without_pidfd("exec sleep 60"));
         assert!(child.watch.is_none());
         let waiting = {
             let child = Rc::clone(&child);
@@ -53,7 +53,7 @@ fn its_descriptors_are_gone_through_where_no_call_reaches_all() {
                 socket
             })
             .collect();
-        let mut launch = Launch::new("/bin/sleep").arg("600");
+        let mut launch = Launch::new("/bin/sleep").arg("60");
         let given = launch.descriptor(open[20].try_clone().unwrap().into());
         let child = {
             let plan = launch.plan().unwrap();

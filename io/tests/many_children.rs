@@ -5,7 +5,7 @@ mod support;
 
 use runtime_executor::task::yield_now;
 use runtime_io::process::Launch;
-use std::{fs, os::unix::process::ExitStatusExt};
+use std::{fs, io, os::unix::process::ExitStatusExt};
 use support::{open_descriptors, run};
 
 fn children() -> Vec<String> {
@@ -26,6 +26,12 @@ fn children_that_are_killed_dropped_or_never_were_leave_nothing() {
             }
             assert!(Launch::new("/no/such/program").spawn().is_err());
         }
+        // No launch after this one will look.
+        let (stop, held) = io::pipe().unwrap();
+        let mut launch = Launch::new("/bin/sh");
+        let stop = launch.descriptor(stop.into());
+        drop(launch.args(["-c".into(), format!("read line </dev/fd/{stop}")]).spawn().unwrap());
+        drop(held);
         while !children().is_empty() {
             yield_now().await;
         }

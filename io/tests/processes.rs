@@ -1,5 +1,5 @@
 //! Stories of child processes: what they get, and what becomes of them.
-#![cfg(all(unix, not(miri)))]
+#![cfg(all(target_os = "linux", not(miri)))]
 
 mod support;
 
@@ -132,7 +132,6 @@ fn a_child_that_outlives_its_runtime_is_reaped_when_the_next_is_started() {
     assert!(!exists(pid));
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_child_gets_no_descriptor_but_what_it_is_given() {
     run(async {
@@ -152,7 +151,6 @@ fn a_child_gets_no_descriptor_but_what_it_is_given() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_child_ignores_no_signal_and_blocks_none() {
     // Rust programs ignore SIGPIPE from the start.
@@ -203,7 +201,6 @@ fn a_program_that_cannot_be_run_is_an_error_here_and_leaves_nothing() {
         assert_eq!(kind(Launch::new("/etc/passwd")), Some(libc::EACCES));
         let zero = Launch::new("/bin/sh").arg("a\0b").spawn().unwrap_err();
         assert_eq!(zero.kind(), io::ErrorKind::InvalidInput);
-        #[cfg(target_os = "linux")]
         assert_eq!(
             kind(Launch::new(ProgramFile::open("/etc/passwd").unwrap())),
             Some(libc::EACCES),
@@ -212,7 +209,6 @@ fn a_program_that_cannot_be_run_is_an_error_here_and_leaves_nothing() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn an_open_program_stays_the_one_it_was_when_its_file_is_replaced() {
     let path: PathBuf = env::temp_dir().join(format!("runtime-program-{}", std::process::id()));
@@ -236,7 +232,6 @@ fn an_open_program_stays_the_one_it_was_when_its_file_is_replaced() {
 const LAUNCHER: &str = "STORY_OF_A_LAUNCHER";
 
 /// Its child launches a grandchild that holds the descriptor, and is killed.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_child_ends_with_who_started_it_if_that_was_asked_for() {
     let name = "a_child_ends_with_who_started_it_if_that_was_asked_for";
@@ -264,7 +259,6 @@ fn a_child_ends_with_who_started_it_if_that_was_asked_for() {
 
 const IGNORANT: &str = "STORY_OF_THE_IGNORANT";
 
-#[cfg(target_os = "linux")]
 #[test]
 fn where_sigchld_is_ignored_the_end_is_noticed_and_how_is_nobodys_knowledge() {
     let name = "where_sigchld_is_ignored_the_end_is_noticed_and_how_is_nobodys_knowledge";

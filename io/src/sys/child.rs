@@ -14,7 +14,7 @@ use std::{
     io::{self, Read},
     mem,
     os::{
-        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
         unix::{
             ffi::OsStringExt,
             net::UnixStream,
@@ -293,6 +293,8 @@ pub(crate) fn parent_death_signal(signal: libc::c_int, parent: u32) -> io::Resul
 /// A descriptor that becomes readable when the child ends. `None` where there is no such thing, or the system refuses it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn open_pidfd(pid: u32) -> Option<OwnedFd> {
+    use std::os::fd::FromRawFd;
+
     // SAFETY: C3; it takes plain numbers.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     // SAFETY: the call has opened it for us. It closes on `exec` by itself.

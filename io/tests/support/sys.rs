@@ -175,6 +175,7 @@ pub(crate) fn block(signal: libc::c_int) {
 }
 
 /// Waits until a child has ended, and leaves its last word to whoever takes it.
+#[cfg(target_os = "linux")]
 pub(crate) fn until_ended(pid: u32) {
     // SAFETY: all zeroes is a valid value.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };

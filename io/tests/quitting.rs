@@ -77,7 +77,7 @@ fn without_descriptors_the_signal_stays_what_it_was_and_can_be_caught_later() {
     }
     // None, and then one of the two that it takes.
     for room in [0, 1] {
-        let before = limit_descriptors(next_descriptor() as u64 + room);
+        let before = limit_descriptors(next_descriptor() as libc::rlim_t + room);
         let refused = runtime_io::owner::catch_quit().unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::EMFILE));
         limit_descriptors(before);

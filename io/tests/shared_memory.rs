@@ -7,7 +7,7 @@ use runtime_io::{
     host::SharedMemory,
     process::{Kind, Launch, ProgramFile, take_inherited},
 };
-use std::{env, fs::File, io::ErrorKind, os::fd::OwnedFd, sync::atomic::Ordering::Relaxed};
+use std::{env, io::ErrorKind, sync::atomic::Ordering::Relaxed};
 use support::run;
 
 const CHILD: &str = "STORY_OF_SHARED_MEMORY";
@@ -42,6 +42,8 @@ fn a_child_counts_in_its_parents_cells() {
 #[cfg(target_os = "linux")]
 #[test]
 fn nobody_can_shorten_it_and_what_can_be_shortened_is_refused() {
+    use std::{fs::File, os::fd::OwnedFd};
+
     let memory = SharedMemory::create(512).unwrap();
     let theirs = File::from(memory.fd().try_clone_to_owned().unwrap());
     for length in [0, 8, 4_096 - 1, 4_096 + 1] {

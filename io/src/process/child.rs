@@ -140,5 +140,5 @@ impl fmt::Debug for Child {
     }
 }
 
-#[cfg(all(test, not(miri)))]
+#[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests;

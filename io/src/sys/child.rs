@@ -386,7 +386,7 @@ pub(crate) fn send(pid: u32, pidfd: Option<BorrowedFd<'_>>, signal: libc::c_int)
     }
 }
 
-#[cfg(all(test, not(miri)))]
+#[cfg(all(test, target_os = "linux", not(miri)))]
 impl Plan<'_> {
     /// As where no one call reaches all descriptors.
     pub(crate) fn start_going_through(&self) -> io::Result<u32> {

@@ -41,7 +41,6 @@ fn its_end_is_noticed_by_sigchld() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn its_descriptors_are_gone_through_where_no_call_reaches_all() {
     run(|_| async {
@@ -69,7 +68,6 @@ fn its_descriptors_are_gone_through_where_no_call_reaches_all() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn dropped_it_is_reaped_all_the_same() {
     run(|_| async {

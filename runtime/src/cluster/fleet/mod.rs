@@ -257,8 +257,11 @@ impl Fleet {
         let until = self.now.saturating_add(self.settings.fast_grace);
         if let Some(life) = self.lives.get_mut(&id) {
             life.forced = Some(forced);
-            if life.phase.is_serving() {
-                life.phase = Phase::Draining { until, is_hurried: true };
+            match &mut life.phase {
+                phase if phase.is_serving() => *phase = Phase::Draining { until, is_hurried: true },
+                // It has nothing left to do but to exit.
+                Phase::Draining { until: deadline, .. } => *deadline = until.max(*deadline),
+                _ => {}
             }
         }
     }

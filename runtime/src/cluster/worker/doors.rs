@@ -21,10 +21,14 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 /// The answer to a request: the number of the listener, and its socket.
 type Answer = io::Result<(u32, OwnedFd)>;
+
+/// Timers that are both due are told in the order of their deadlines, so any difference would do.
+const AFTER_THE_COUNT: Duration = Duration::from_millis(2);
 
 /// All listeners of this worker.
 #[derive(Debug)]
@@ -66,9 +70,9 @@ impl Doors {
         self.seat.accepted().load(Ordering::Relaxed).saturating_sub(closed)
     }
 
-    /// Whether it was told to stop accepting, and all is closed that was accepted.
+    /// Whether there are listeners, and all is closed that was accepted.
     pub(super) fn are_quiet(&self) -> bool {
-        self.closed.get().is_some() && self.open_connections() == 0
+        !self.open.borrow().is_empty() && self.open_connections() == 0
     }
 
     /// Whether nothing more will be accepted.
@@ -190,7 +194,8 @@ impl ListenerSource for Source {
         worker.doors.has_server.set(true);
         Box::pin(async move {
             worker.stopping.begun().await;
-            Stop::within(worker.stopping.remaining().unwrap_or_default())
+            // A little later than the worker itself, which counts what is open when the time is up.
+            Stop::within(worker.stopping.remaining().unwrap_or_default().saturating_add(AFTER_THE_COUNT))
         })
     }
 }

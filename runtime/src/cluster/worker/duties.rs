@@ -18,8 +18,8 @@ use std::{io, rc::Rc, sync::atomic::Ordering, time::Duration};
 const LOOK: Duration = Duration::from_millis(10);
 /// How long it is waited for that somebody takes what is in a queue: perhaps nobody accepts any more.
 const LONGEST_SWEEP: Duration = Duration::from_millis(500);
-/// Whoever serves may still have something to do when its last connection is closed, and then returns by itself.
-const LAST_TURNS: Duration = Duration::from_millis(50);
+/// What a [`Server`](crate::net::Server) has, when its last connection is closed or the time is up, to let `main` return.
+const LAST_TURNS: Duration = Duration::from_millis(20);
 
 fn start(name: &str, duty: impl Future<Output = ()> + 'static) {
     task::Builder::new().name(name).daemon(true).spawn(duty).detach();
@@ -70,7 +70,8 @@ async fn hear(worker: Rc<Worker>, mut reader: Reader<Rc<UnixStream>>) {
             ToWorker::Stop { grace, last } => stop(&worker, grace, last),
             ToWorker::Hurry => {
                 worker.stopping.begin(Duration::ZERO);
-                worker.let_go();
+                worker.count_cut();
+                worker.stopping.end();
             }
             ToWorker::Adopt { listener, key } => worker.doors.adopt(listener, key, descriptors.pop()),
             ToWorker::Release { listener, key } => worker.doors.release(listener, key),
@@ -98,13 +99,15 @@ async fn drain(worker: Rc<Worker>) {
         sleep(remaining.min(LOOK)).await;
         let is_swept = worker.doors.are_swept() || began.elapsed() > LONGEST_SWEEP;
         if is_swept && worker.doors.are_quiet() && !worker.stopping.is_watched() {
-            if worker.doors.has_server() {
-                sleep(remaining.min(LAST_TURNS)).await;
-            }
             break;
         }
     }
-    worker.let_go();
+    worker.count_cut();
+    if worker.doors.has_server() {
+        // It gives its account, and `main` returns by itself.
+        sleep(LAST_TURNS).await;
+    }
+    worker.stopping.end();
     if let Some(remaining) = worker.stopping.remaining() {
         sleep(remaining).await;
     }

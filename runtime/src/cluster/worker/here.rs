@@ -65,7 +65,8 @@ pub fn ready() {
 /// Waits until this worker is to stop: for ever, outside a cluster.
 ///
 /// Whoever waits for it takes over: the worker then ends when `main` returns, or when its time is up, and no longer by itself
-/// when its connections are closed. Listeners of the cluster stop accepting at once in any case.
+/// when its connections are closed. (One without listeners always waits for `main`.) Listeners of the cluster stop accepting at
+/// once in any case.
 ///
 /// ```no_run
 /// use runtime::{cluster, time::sleep};
@@ -84,22 +85,18 @@ pub fn ready() {
 /// # Cancel safety
 /// Dropped before it is ready, it has still taken over.
 pub async fn stopping() {
-    match with(|worker| {
-        worker.stopping.watch();
-        Rc::clone(worker)
-    }) {
-        Some(worker) => worker.stopping.begun().await,
+    match current::with_extension(|worker: &Rc<Worker>| Rc::clone(worker)) {
+        Some(worker) => {
+            worker.stopping.watch();
+            worker.stopping.begun().await;
+        }
         None => std::future::pending().await,
     }
 }
 
-/// Whether this worker is to stop. As with [`stopping`], whoever asks takes over.
+/// Whether this worker is to stop. To be asked by handlers between two requests of a connection, say.
 pub fn is_stopping() -> bool {
-    with(|worker| {
-        worker.stopping.watch();
-        worker.stopping.has_begun()
-    })
-    .unwrap_or(false)
+    with(|worker| worker.stopping.has_begun()).unwrap_or(false)
 }
 
 /// Counts requests, for [`Cluster::max_requests`](crate::cluster::Cluster::max_requests). Without it each connection is one.

@@ -280,10 +280,9 @@ impl Worker {
         self.code.take().unwrap_or(ExitCode::SUCCESS)
     }
 
-    /// Waits for connections no longer.
-    fn let_go(&self) {
+    /// What is open now is cut.
+    fn count_cut(&self) {
         self.cut.set(self.cut.get().max(self.doors.open_connections()));
-        self.stopping.end();
     }
 
     fn counters(&self, f: impl FnOnce(&Counters)) {

@@ -71,14 +71,21 @@ impl Seat {
     /// and they are what they should be. Children of a worker inherit the environment, but neither parent nor descriptors.
     ///
     /// # Errors
-    /// If it was to be a worker, and the descriptors are something else.
+    /// If it was to be a worker, and the descriptors are something else, or its supervisor is gone already.
     pub(in crate::cluster) fn of_this_process() -> io::Result<Option<Self>> {
         let Some(value) = env::var_os(VARIABLE) else { return Ok(None) };
         let Some((supervisor, numbers)) = value.to_str().and_then(parse) else { return Ok(None) };
-        if supervisor != parent_id() {
-            return Ok(None);
-        }
         let [control, data, life_line, counters, cells, number] = numbers;
+        if supervisor != parent_id() {
+            let has_seat =
+                [control, data, life_line].iter().all(|&given| take_inherited(given, Kind::Socket).is_ok());
+            // Its parent has died before it got here: what it should do is nothing.
+            return if has_seat {
+                Err(io::Error::other("the supervisor of this worker is gone"))
+            } else {
+                Ok(None)
+            };
+        }
         let counters = take_inherited(counters, Kind::File)?;
         Ok(Some(Self {
             control: take_inherited(control, Kind::Socket)?,

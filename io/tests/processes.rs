@@ -8,7 +8,7 @@ use runtime_executor::{Park, spawn, task::yield_now};
 use runtime_io::{
     host::{ignore_signal, parent_death_signal},
     process::{Child, Kind, Launch, ProgramFile, take_inherited},
-    signal::SignalKind,
+    signal::{SignalKind, signal},
 };
 use std::{
     env, fs,
@@ -270,6 +270,9 @@ fn where_sigchld_is_ignored_the_end_is_noticed_and_how_is_nobodys_knowledge() {
             assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
             assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
             child.kill().unwrap();
+            // Who listens to it does not ignore it any more.
+            let _listener = signal(SignalKind::child()).unwrap();
+            assert!(shell("exit 0").spawn().unwrap().wait().await.unwrap().success());
         });
         std::process::exit(42);
     }

@@ -214,9 +214,14 @@ pub(crate) fn keep_capabilities() {
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1 as libc::c_ulong, 0, 0, 0) }, 0);
 }
 
-/// Lowers how many processes this user may have.
-pub(crate) fn limit_processes(limit: libc::rlim_t) {
-    let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+/// Lowers or raises how many processes this user may have; gives what it was.
+pub(crate) fn limit_processes(limit: libc::rlim_t) -> libc::rlim_t {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: it writes the struct it is given.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limits) }, 0);
+    let before = limits.rlim_cur;
+    limits.rlim_cur = limit.min(limits.rlim_max);
     // SAFETY: it reads the struct it is given.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limits) }, 0);
+    before
 }

@@ -98,7 +98,7 @@ fn who_stays_past_the_grace_period_is_cut_and_counted() {
         }
         let end = program.end();
         assert_eq!(end.status.code(), Some(124), "{words}: {end:?}");
-        assert_eq!(end.stdout, format!("ended: {open} cut, 0 killed\n"), "{words}");
+        assert_eq!(end.stdout, format!("ended: {open} cut, 0 killed\n"), "{words}: {end:?}");
     }
 }
 

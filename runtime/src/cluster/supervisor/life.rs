@@ -174,7 +174,7 @@ async fn attend(id: LifeId, slot: SlotId, body: Rc<Body>, ears: Ears) {
             }
             routed = routing.as_mut(), if !is_routed => {
                 is_routed = true;
-                if let Err(error) = routed {
+                if let Err(error) = routed && !may_be_death(&error) {
                     let _ = news.send(News::Nonsense(id, format!("to others: {error}"))).await;
                 }
             }
@@ -199,6 +199,11 @@ async fn attend(id: LifeId, slot: SlotId, body: Rc<Body>, ears: Ears) {
     let _ = news.send(News::Gone(id, ended)).await;
 }
 
+/// Whether that is also what is read from one who was killed: in the middle of a word, or with something unread.
+fn may_be_death(error: &ReadError) -> bool {
+    matches!(error, ReadError::Io(_) | ReadError::Truncated)
+}
+
 /// Hears what a worker says, until there is nothing more to be heard: if it had not said that it ends, gives why.
 async fn listen(id: LifeId, control: Rc<UnixStream>, news: &Sender<News>) -> Option<String> {
     let mut reader = Reader::new(control, MAX_CONTROL_BYTES);
@@ -211,8 +216,7 @@ async fn listen(id: LifeId, control: Rc<UnixStream>, news: &Sender<News>) -> Opt
             }
             Ok(None) if has_said_goodbye => return None,
             Ok(None) => return Some("it has hung up".to_owned()),
-            // It may have been killed in the middle of a word.
-            Err(error @ (ReadError::Io(_) | ReadError::Truncated)) => return Some(error.to_string()),
+            Err(error) if may_be_death(&error) => return Some(error.to_string()),
             Err(error) => News::Nonsense(id, error.to_string()),
         };
         let is_last = matches!(heard, News::Nonsense(..));

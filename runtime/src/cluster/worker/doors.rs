@@ -21,14 +21,10 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
 };
 
 /// The answer to a request: the number of the listener, and its socket.
 type Answer = io::Result<(u32, OwnedFd)>;
-
-/// Timers that are both due are told in the order of their deadlines, so any difference would do.
-const AFTER_THE_COUNT: Duration = Duration::from_millis(2);
 
 /// All listeners of this worker.
 #[derive(Debug)]
@@ -194,8 +190,7 @@ impl ListenerSource for Source {
         worker.doors.has_server.set(true);
         Box::pin(async move {
             worker.stopping.begun().await;
-            // A little later than the worker itself, which counts what is open when the time is up.
-            Stop::within(worker.stopping.remaining().unwrap_or_default().saturating_add(AFTER_THE_COUNT))
+            Stop::within(worker.stopping.remaining().unwrap_or_default())
         })
     }
 }

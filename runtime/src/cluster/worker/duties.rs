@@ -18,7 +18,7 @@ use std::{io, rc::Rc, sync::atomic::Ordering, time::Duration};
 const LOOK: Duration = Duration::from_millis(10);
 /// How long it is waited for that somebody takes what is in a queue: perhaps nobody accepts any more.
 const LONGEST_SWEEP: Duration = Duration::from_millis(500);
-/// What a [`Server`](crate::net::Server) has, when its last connection is closed or the time is up, to let `main` return.
+/// What a [`Server`](crate::net::Server) has, when its last connection is closed, to let `main` return.
 const LAST_TURNS: Duration = Duration::from_millis(20);
 
 fn start(name: &str, duty: impl Future<Output = ()> + 'static) {
@@ -99,14 +99,15 @@ async fn drain(worker: Rc<Worker>) {
         sleep(remaining.min(LOOK)).await;
         let is_swept = worker.doors.are_swept() || began.elapsed() > LONGEST_SWEEP;
         if is_swept && worker.doors.are_quiet() && !worker.stopping.is_watched() {
+            if worker.doors.has_server() {
+                // It gives its account, and `main` returns by itself.
+                sleep(remaining.min(LAST_TURNS)).await;
+            }
             break;
         }
     }
+    // What is open now is cut. (A server waits longer than we do, so it has cut nothing yet.)
     worker.count_cut();
-    if worker.doors.has_server() {
-        // It gives its account, and `main` returns by itself.
-        sleep(LAST_TURNS).await;
-    }
     worker.stopping.end();
     if let Some(remaining) = worker.stopping.remaining() {
         sleep(remaining).await;

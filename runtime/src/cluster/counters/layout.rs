@@ -157,10 +157,8 @@ impl Layout {
         let seat = self.seat(number);
         let departed = self.departed();
         self.change(|| {
-            // Connections that it had open have closed with it.
-            let accepted = seat.accepted().load(Ordering::Relaxed);
-            departed.accepted().fetch_add(accepted, Ordering::Relaxed);
-            departed.closed().fetch_add(accepted, Ordering::Relaxed);
+            // Connections that it had open have closed with it: what is open is counted among the living.
+            departed.accepted().fetch_add(seat.accepted().load(Ordering::Relaxed), Ordering::Relaxed);
             for name in 0..MAX_NAMES {
                 departed.named(name).fetch_add(seat.named(name).load(Ordering::Relaxed), Ordering::Relaxed);
             }

@@ -4,7 +4,7 @@ use super::{Counters, Early, Fact, Layout, MAX_NAMES, NotOurs, Stats, counter, s
 use crate::Runtime;
 use runtime_executor::Executor;
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::{
         Arc,
@@ -83,6 +83,10 @@ fn who_is_gone_stays_in_the_sums_and_whoever_takes_his_seat_begins_at_nothing() 
     assert_eq!(workers, [(0, 0, 10, 6), (1, 1, 30, 0)]);
 
     layout.leave_seat(0);
+    let stats = Stats::read(&layout);
+    assert_eq!((stats.accepted(), stats.counter("hits"), stats.workers().len()), (40, 107, 1));
+    layout.leave_seat(0);
+    assert_eq!(Stats::read(&layout).accepted(), 40, "nobody has left it twice");
     layout.take_seat(0, 2, 0);
     let stats = Stats::read(&layout);
     assert_eq!((stats.accepted(), stats.open(), stats.counter("hits")), (40, 0, 107));
@@ -180,6 +184,31 @@ fn scribbles_of_a_worker_give_wrong_figures_and_nothing_worse() {
         layout.take_seat(0, u64::MAX, u32::MAX);
         layout.leave_seat(0);
     }
+}
+
+#[test]
+fn figures_are_read_again_if_a_seat_changes_hands_meanwhile() {
+    let cells = cells!();
+    let layout = Layout::create(cells, SEATS);
+    let reads = Cell::new(0);
+    let epoch = &cells[3];
+    let end = |read: u64, at: u64| {
+        if read == at {
+            epoch.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    epoch.store(1, Ordering::Relaxed); // somebody is changing seats, until the second time; again during the third
+    layout.snapshot(|| {
+        reads.set(reads.get() + 1);
+        end(reads.get(), 2);
+        end(reads.get(), 3);
+        end(reads.get(), 4);
+    });
+    assert_eq!(reads.get(), 5);
+    epoch.store(1, Ordering::Relaxed); // and whoever does so was stopped
+    reads.set(0);
+    layout.snapshot(|| reads.set(reads.get() + 1));
+    assert_eq!(reads.get(), 1_001, "not for ever");
 }
 
 #[test]

@@ -117,7 +117,8 @@ pub(crate) fn check(first: &ToSupervisor, build: BuildId, expected_pid: u32) -> 
         return Err(Refusal::Magic(magic));
     }
     let common = highest.min(VERSIONS.1);
-    if lowest > highest || common < lowest.max(VERSIONS.0) {
+    // Also if the lowest is above the highest: `common` is not above the highest.
+    if common < lowest.max(VERSIONS.0) {
         return Err(Refusal::Versions(lowest, highest));
     }
     if found != build {

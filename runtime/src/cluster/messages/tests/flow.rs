@@ -1,12 +1,14 @@
 //! What happens when somebody is slow: who waits, who does not, and what is missed.
 
 use super::{
-    super::{Limits, Peer, RecvError, SendError, channel::Channel},
+    super::{Limits, Peer, RecvError, SendError, channel::Channel, post::FromRouter},
     stage::{SMALL, Stage, run},
 };
 use crate::{
+    cluster::wire::{frame::HEADER_BYTES, outbox::MIN_FRAME_COST},
     join_all, spawn,
     testing::{Sim, settle},
+    time::timeout,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -15,6 +17,7 @@ use std::{
     pin::pin,
     rc::Rc,
     task::Poll,
+    time::Duration,
 };
 
 const PLENTY: usize = 1 << 20;
@@ -228,6 +231,47 @@ fn who_is_too_slow_for_broadcasts_misses_some_and_is_told_where_and_how_many() {
 }
 
 /// The supervisor keeps no more for it than its limit says.
+/// Takes what is there.
+fn drain(channel: &mut Channel<i64>) -> Vec<Result<i64, u64>> {
+    let arrivals = std::iter::from_fn(|| channel.try_recv());
+    let item = |arrival| match arrival {
+        Ok((_, number)) => Ok(number),
+        Err(RecvError::Lagged(count)) => Err(count),
+        Err(other) => panic!("{other}"),
+    };
+    arrivals.map(item).collect()
+}
+
+#[test]
+fn a_gap_stands_where_something_is_missing_and_ends_where_something_follows() {
+    run(async {
+        let mut stage = Stage::new(Limits { port_broadcasts: PLENTY, ..SMALL });
+        let (one, two) = (stage.worker(0).await, stage.worker(1).await);
+        let (speaker, mut slow) = (one.channel::<i64>("x"), two.channel::<i64>("x"));
+        let say = async |numbers: std::ops::Range<i64>| {
+            for number in numbers {
+                speaker.broadcast(&number).await.unwrap();
+            }
+            settle().await;
+        };
+        say(0..5).await;
+        assert_eq!(slow.recv().await.unwrap().1, 0);
+        say(5..7).await; // one fits now
+        speaker.send_to(two.id, &-1).await.unwrap();
+        say(7..9).await;
+        let expected = [Ok(1), Ok(2), Ok(3), Err(1), Ok(5), Err(1), Ok(-1), Err(2)];
+        assert_eq!(drain(&mut slow), expected);
+
+        // A gap that was told does not grow any more.
+        let lagged = |count| FromRouter::Lagged { channel: "x", count }.frame();
+        two.office.deliver(&lagged(3)[HEADER_BYTES..]).unwrap();
+        assert_eq!(drain(&mut slow), [Err(3)]);
+        two.office.deliver(&lagged(2)[HEADER_BYTES..]).unwrap();
+        two.office.deliver(&lagged(5)[HEADER_BYTES..]).unwrap();
+        assert_eq!(drain(&mut slow), [Err(7)]);
+    });
+}
+
 #[test]
 fn a_storm_of_broadcasts_fills_nobodys_memory() {
     run(async {
@@ -245,11 +289,18 @@ fn a_storm_of_broadcasts_fills_nobodys_memory() {
         let connection = office.clone();
         spawn(async move { connection.serve(socket).await }).detach();
         let hearing = spawn(hear(late, -1));
+        for number in 1000..1200 {
+            speaker.broadcast(&number).await.unwrap();
+            if number % 9 == 0 {
+                settle().await;
+            }
+        }
         settle().await;
         speaker.send_to(id, &-1).await.unwrap();
         let heard = hearing.await.unwrap();
-        expect_complete(&heard, 1000);
-        assert!(heard.len() < 20, "{heard:?}");
+        expect_complete(&heard, 1200);
+        let first_gap = heard.iter().find_map(|item| item.err());
+        assert!(first_gap.is_some_and(|count| count > 900), "{heard:?}");
         drop(office);
         drop(served);
     });
@@ -357,6 +408,24 @@ fn a_receive_that_is_cancelled_has_received_nothing() {
             to_two.send_to(two.id, &number).await.unwrap();
             assert_eq!(at_two.recv().await.unwrap().1, number);
         }
+    });
+}
+
+/// Not every message is confirmed by itself; but the last of those that wait is, or a long one would wait for ever.
+#[test]
+fn when_all_is_received_the_whole_window_is_free() {
+    run(async {
+        let mut stage = Stage::new(Limits { window: 100 * MIN_FRAME_COST, ..SMALL });
+        let (one, two) = (stage.worker(0).await, stage.worker(1).await);
+        let (to_two, mut at_two) = (one.channel::<Vec<u8>>("x"), two.channel::<Vec<u8>>("x"));
+        for _ in 0..3 {
+            to_two.send_to(two.id, &Vec::new()).await.unwrap();
+            at_two.recv().await.unwrap();
+        }
+        settle().await;
+        let window = one.office.line("x").unwrap().window(two.id.into());
+        let whole = pin!(window.room(100 * MIN_FRAME_COST));
+        assert!(timeout(Duration::from_secs(1), whole).await.is_ok());
     });
 }
 

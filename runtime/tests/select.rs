@@ -2,6 +2,7 @@
 #![cfg(feature = "macros")]
 
 #[path = "../../executor/tests/common/every_point.rs"]
+#[allow(dead_code, reason = "these stories use a part of it")]
 mod every_point;
 
 use every_point::{Point, at_every_point};

@@ -28,6 +28,9 @@ pub(crate) const MAX_DESCRIPTORS: usize = 8;
 /// A reader has this much room at least: many messages in one system call. It grows as more of a long one arrives.
 const CHUNK_BYTES: usize = 8 << 10;
 
+/// Room for a frame to begin with: a short message, with a name in it, is put together without growing.
+const SHORT_BYTES: usize = 128;
+
 /// A message that may be accompanied by descriptors.
 pub(crate) trait Message: Wire {
     /// By how many.
@@ -49,7 +52,9 @@ pub(crate) fn frame(put: impl FnOnce(&mut Vec<u8>)) -> Frame {
 
 /// The beginning of a frame, for a message to be appended.
 pub(crate) fn begin() -> Vec<u8> {
-    vec![0; HEADER_BYTES]
+    let mut bytes = Vec::with_capacity(SHORT_BYTES);
+    bytes.resize(HEADER_BYTES, 0);
+    bytes
 }
 
 /// The frame that was begun so, and to which a message was appended.

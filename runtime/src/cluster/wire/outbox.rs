@@ -222,7 +222,7 @@ async fn write(socket: &impl Socket, batch: &[Kept<Letter>]) -> io::Result<()> {
     let mut rest = match batch {
         [alone] => &alone.entry.frame[..],
         _ => {
-            joined = batch.iter().flat_map(|letter| letter.entry.frame.iter().copied()).collect::<Vec<u8>>();
+            joined = batch.iter().map(|letter| letter.entry.frame.as_slice()).collect::<Vec<_>>().concat();
             &joined[..]
         }
     };

@@ -47,6 +47,7 @@ pub struct Cluster {
     pub(super) plan: Plan,
     pub(super) places: Vec<Place>,
     pub(super) hooks: Hooks,
+    pub(super) adopts_orphans: bool,
 }
 
 impl Default for Cluster {
@@ -60,7 +61,13 @@ impl Cluster {
     pub fn new() -> Self {
         let plan =
             Plan { mode: Mode::Processes, on_exit: OnExit::Cancel, make_runtime: None, identity: None };
-        Self { settings: Settings::default(), plan, places: Vec::new(), hooks: Hooks::default() }
+        Self {
+            settings: Settings::default(),
+            plan,
+            places: Vec::new(),
+            hooks: Hooks::default(),
+            adopts_orphans: false,
+        }
     }
 
     /// So many workers.
@@ -126,6 +133,14 @@ impl Cluster {
     pub fn max_requests(mut self, requests: u64) -> Self {
         assert!(requests > 0, "a worker serves at least 1 request");
         self.settings.max_requests = Some(MaxRequests { limit: requests, jitter: requests / 10 });
+        self
+    }
+
+    /// Makes the supervisor the parent of processes that workers have started and left behind, and has it reap them when they end
+    /// (Linux; elsewhere, and unless said otherwise, they are the system's). As process 1, in a container say, it does that
+    /// anyway. Children that hooks have started are theirs: they should be waited for in the hook.
+    pub fn adopt_orphans(mut self, adopts: bool) -> Self {
+        self.adopts_orphans = adopts;
         self
     }
 

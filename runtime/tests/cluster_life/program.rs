@@ -2,7 +2,7 @@
 
 use runtime::{
     OnExit,
-    cluster::{self, Cluster, Listeners, Mode},
+    cluster::{self, Cluster, Identity, Listeners, Mode},
     net::{Server, TcpStream},
     time::sleep,
 };
@@ -37,6 +37,9 @@ pub(crate) fn run(words: &str) -> ExitCode {
             "grace" => cluster.grace(time()),
             "heartbeat" => cluster.heartbeat(time(), 3 * time()),
             "max_requests" => cluster.max_requests(number()),
+            "listen" => cluster.listen(value.parse().expect("an address")),
+            "run_as" => cluster.run_as(Identity::new(number() as u32, number() as u32)),
+            "orphans" => cluster.adopt_orphans(true),
             "pin" => cluster.pin(true),
             "wait" => cluster.on_exit(OnExit::Wait),
             "once" => cluster.restart(cluster::Restart::Never),
@@ -61,7 +64,13 @@ pub(crate) fn run(words: &str) -> ExitCode {
 
 async fn main(plot: String) -> ExitCode {
     match plot.as_str() {
-        "serve" => serve().await,
+        "serve" => serve("127.0.0.1:0").await,
+        // A plot may have an address.
+        plot if plot.starts_with("at:") => serve(&plot[3..]).await,
+        "elsewhere" => {
+            let error = Server::bind("127.0.0.1:0").await.expect_err("only what is declared may be had");
+            println!("{error}");
+        }
         "code_3" => return ExitCode::from(3),
         "return" => {
             cluster::ready();
@@ -77,8 +86,8 @@ async fn main(plot: String) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn serve() {
-    let server = Server::bind("127.0.0.1:0").await.expect("the supervisor has a listener");
+async fn serve(address: &str) {
+    let server = Server::bind(address).await.expect("the supervisor has a listener");
     println!("at {}", server.local_addr().expect("it listens"));
     server.serve(async |stream, _| talk(stream).await).await.expect("it is a good listener");
 }
@@ -131,6 +140,19 @@ async fn answer(request: &str) -> String {
             "asked".to_owned()
         }
         "child" => child().await,
+        "orphan" => {
+            // Its parent, the shell, ends before it does.
+            let script = "sleep 0.05 & echo $!";
+            let shell =
+                process::Command::new("sh").args(["-c", script]).stdout(process::Stdio::piped()).output();
+            String::from_utf8(shell.expect("there is a shell").stdout).expect("a number").trim().to_owned()
+        }
+        "user" => {
+            let status = std::fs::read_to_string("/proc/self/status").expect("there is a /proc");
+            let lines = ["Uid:", "Gid:", "Groups:", "NoNewPrivs:", "CapEff:"]
+                .map(|name| status.lines().find(|line| line.starts_with(name)).unwrap_or_default());
+            lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).join("; ")
+        }
         other => format!("no request is called {other}"),
     }
 }

@@ -7,6 +7,7 @@ use std::{
     env,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
@@ -28,8 +29,11 @@ pub(crate) struct Program {
 impl Program {
     /// The program that these words describe.
     pub(crate) fn start(words: &str) -> Self {
-        let this = env::current_exe().expect("this program has a path");
-        let mut command = Command::new(this);
+        Self::start_by(Command::new(this_program()), words)
+    }
+
+    /// The same, by a command that becomes this program.
+    pub(crate) fn start_by(mut command: Command, words: &str) -> Self {
         command.env(VARIABLE, words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let stdout = lines_of(child.stdout.take().expect("it is piped"));
@@ -39,7 +43,12 @@ impl Program {
 
     /// A server, and where it listens, once so many workers serve.
     pub(crate) fn serving(words: &str, workers: usize) -> (Self, SocketAddr) {
-        let program = Self::start(words);
+        Self::start(words).serving_by(workers)
+    }
+
+    /// A server that was started, and where it listens, once so many workers serve.
+    pub(crate) fn serving_by(self, workers: usize) -> (Self, SocketAddr) {
+        let program = self;
         let places: BTreeSet<_> = (0..workers).map(|_| program.line()).collect();
         assert_eq!(places.len(), 1, "all listen at the same place: {places:?}");
         let place = places.first().and_then(|line| line.strip_prefix("at ")).expect("it says where");
@@ -91,6 +100,10 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+pub(crate) fn this_program() -> PathBuf {
+    env::current_exe().expect("this program has a path")
 }
 
 /// Sends a signal to a process of ours.

@@ -1,7 +1,14 @@
 //! What is promised of clusters, one story each.
 
-use super::stage::{Client, Program, client_of_each, is_alive, signal, until};
-use std::{collections::BTreeSet, net::TcpStream, time::Instant};
+use super::stage::{Client, Program, client_of_each, is_alive, signal, this_program, until};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, Write},
+    net::TcpStream,
+    process::Command,
+    time::Instant,
+};
 
 type Story = fn();
 
@@ -30,6 +37,10 @@ stories! {
     hooks_tell_what_happens
     threads_share_memory_and_a_panic_ends_one
     more_and_fewer_workers
+    workers_give_up_privileges
+    workers_without_privileges_listen_where_it_was_declared
+    inherited_sockets_are_used
+    orphans_are_reaped
 }
 
 fn workers_share_a_port_and_stop_when_asked() {
@@ -273,4 +284,70 @@ fn more_and_fewer_workers() {
     program.signal("TTOU");
     until("one has gone", || !is_alive(second));
     assert_eq!(Client::of(place).server().0, 0);
+}
+
+/// Whether this test may do what only root may; says so if not.
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let is_root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    if !is_root {
+        let _ = writeln!(io::stderr(), "SKIPPED: only root can give up privileges");
+    }
+    is_root
+}
+
+fn workers_give_up_privileges() {
+    if !is_root() {
+        return;
+    }
+    let words = "at:127.0.0.1:0 listen=127.0.0.1:0 run_as=65534";
+    let (program, place) = Program::start(words).serving_by(2);
+    let user = Client::of(place).ask("user");
+    let nobody = "65534 65534 65534 65534";
+    let expected = format!("Uid: {nobody}; Gid: {nobody}; Groups:; NoNewPrivs: 1; CapEff: 0000000000000000");
+    assert_eq!(user, expected);
+    program.signal("TERM");
+    assert_eq!(program.end().status.code(), Some(0));
+}
+
+fn workers_without_privileges_listen_where_it_was_declared() {
+    if !is_root() {
+        return;
+    }
+    let end = Program::start("elsewhere listen=127.0.0.2:0 run_as=65534 workers=1 once").end();
+    assert!(end.stdout.contains("listens where `Cluster::listen` says, nowhere else"), "{end:?}");
+}
+
+fn inherited_sockets_are_used() {
+    const STARTER: &str = r#"
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+os.environ["CLUSTER_LIFE"] = "at:127.0.0.1:%d" % listener.getsockname()[1]
+if listener.fileno() != 3:
+    os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="chat")
+os.execv(sys.argv[1], sys.argv[1:2])
+"#;
+    let mut python = Command::new("python3");
+    python.args(["-c", STARTER]).arg(this_program()).arg("0");
+    if Command::new("python3").arg("--version").output().is_err() {
+        let _ = writeln!(io::stderr(), "SKIPPED: there is no python3 on this machine");
+        return;
+    }
+    let (program, place) = Program::start_by(python, "").serving_by(2);
+    let mut clients = client_of_each(place, 2);
+    assert!(clients.iter_mut().all(|client| client.server().2 == 0));
+    drop(clients);
+    program.signal("TERM");
+    assert_eq!(program.end().status.code(), Some(0));
+}
+
+fn orphans_are_reaped() {
+    let (program, place) = Program::serving("serve orphans", 2);
+    let orphan: u32 = Client::of(place).ask("orphan").parse().unwrap();
+    // Not even a zombie is left.
+    until("it is reaped", || fs::metadata(format!("/proc/{orphan}")).is_err());
+    program.signal("TERM");
+    assert_eq!(program.end().status.code(), Some(0));
 }

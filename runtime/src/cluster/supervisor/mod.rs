@@ -135,6 +135,8 @@ struct Supervisor {
     /// Kept open: workers see it end when this process does.
     _life_line: net::UnixStream,
     workers_life_line: net::UnixStream,
+    /// Who was buried last, and his process: the log names it next.
+    last_gone: Option<(LifeId, u32)>,
     outcome: Option<Outcome>,
 }
 
@@ -164,10 +166,14 @@ impl Supervisor {
         (counters, counters_memory): (Layout, SharedMemory),
         (cores, workers): (Vec<usize>, usize),
     ) -> io::Result<Self> {
-        let Cluster { mut settings, plan, places, hooks } = cluster;
+        let Cluster { mut settings, plan, places, hooks, adopts_orphans } = cluster;
         settings.max_workers = settings.max_workers.min(counters.seats() / 2);
         let (reporter, news) = channel(NEWS);
         signals::listen(&reporter)?;
+        // Where there is no such thing orphans are the system's.
+        if adopts_orphans && host::become_subreaper().is_ok() || host::is_pid_1() {
+            signals::reap_orphans()?;
+        }
         let inherited = inherited::listeners()?;
         let only = plan.identity.is_some().then(|| places.clone());
         let mut doors = Doors::new(settings.listeners, inherited, only);
@@ -197,6 +203,7 @@ impl Supervisor {
             main,
             _life_line: life_line,
             workers_life_line,
+            last_gone: None,
             outcome: None,
         })
     }
@@ -390,7 +397,10 @@ impl Supervisor {
             }
             Action::Log(line) => {
                 self.count(Fact::Reloads, u64::from(matches!(line.what, What::Reloaded { .. })));
-                self.log.say(line);
+                match self.process_of(&line.what) {
+                    Some(pid) => self.log.say(format_args!("{line} [{pid}]")),
+                    None => self.log.say(line),
+                }
             }
             Action::Finish(outcome) => self.outcome = Some(outcome),
         }
@@ -459,6 +469,7 @@ impl Supervisor {
                 if life.is_gone {
                     self.free_seat(life.birth.seat);
                 }
+                self.last_gone = Some((id, life.body.pid()));
                 life.worker()
             }
             // It has never begun.
@@ -474,6 +485,21 @@ impl Supervisor {
             _ => self.count(Fact::Died, 1),
         }
         self.hooks.call_exited(worker, reason);
+    }
+
+    /// The process that a line is about.
+    fn process_of(&self, what: &What) -> Option<u32> {
+        let (What::Ready { life, .. }
+        | What::Ended { life, .. }
+        | What::Hangs { life, .. }
+        | What::Abandoned { life, .. }
+        | What::Recycling { life, .. }
+        | What::Hurried { life, .. }) = what
+        else {
+            return None;
+        };
+        let gone = self.last_gone.filter(|(gone, _)| gone == life).map(|(_, pid)| pid);
+        self.lives.get(life).map(|life| life.body.pid()).or(gone)
     }
 
     fn count(&self, fact: Fact, more: u64) {

@@ -2,7 +2,10 @@
 
 use super::{fleet::Event, life::News};
 use crate::{sync::Sender, task};
-use runtime_io::signal::{SignalKind, signal};
+use runtime_io::{
+    process::reap_unknown,
+    signal::{SignalKind, signal},
+};
 use std::io;
 
 /// Listens to all of them.
@@ -26,5 +29,22 @@ pub(super) fn listen(news: &Sender<News>) -> io::Result<()> {
         };
         task::Builder::new().name(kind.to_string()).daemon(true).spawn(listen).detach();
     }
+    Ok(())
+}
+
+/// Reaps whoever has become our child because his parent is gone. Workers are told apart, and reaped by whoever awaits them.
+///
+/// # Errors
+/// As for [`listen`].
+pub(super) fn reap_orphans() -> io::Result<()> {
+    let mut ended = signal(SignalKind::child())?;
+    let reap = async move {
+        loop {
+            // What cannot be reaped now is tried at the next end.
+            let _ = reap_unknown(|_| false);
+            ended.recv().await;
+        }
+    };
+    task::Builder::new().name("reaps orphans").daemon(true).spawn(reap).detach();
     Ok(())
 }

@@ -28,7 +28,9 @@ fn tell(name: &str, story: impl FnOnce()) {
         eprintln!("SKIPPED: {name}: only root can become somebody else");
         return;
     }
-    let launch = Launch::new(ProgramFile::current().unwrap()).args(["--exact", name, "--nocapture"]);
+    // On its first and only thread, as a worker does it.
+    let arguments = ["--exact", name, "--nocapture", "--test-threads=1"];
+    let launch = Launch::new(ProgramFile::current().unwrap()).args(arguments);
     let ended = run(async { launch.env(CHILD, "1").spawn().unwrap().wait().await.unwrap() });
     assert_eq!(ended.code(), Some(TOLD), "{ended}");
 }

@@ -4,11 +4,14 @@ use runtime::{
     OnExit,
     cluster::{self, Cluster, Identity, Listeners, Mode},
     net::{Server, TcpStream},
+    select,
+    sync::Event,
     time::sleep,
 };
 use std::{
     env, io,
     process::{self, ExitCode},
+    rc::Rc,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -21,6 +24,10 @@ static SERVED_HERE: AtomicU64 = AtomicU64::new(0);
 
 /// Runs the program that these words describe.
 pub(crate) fn run(words: &str) -> ExitCode {
+    #[cfg(feature = "macros")]
+    if words == "macro" {
+        return by_macro();
+    }
     let mut cluster = Cluster::new()
         .workers(2)
         .heartbeat(Duration::from_millis(100), Duration::from_secs(5))
@@ -62,6 +69,14 @@ pub(crate) fn run(words: &str) -> ExitCode {
     ended.exit_code()
 }
 
+/// The short form.
+#[cfg(feature = "macros")]
+#[runtime::main(workers = 2, mode = "processes")]
+async fn by_macro() -> io::Result<()> {
+    serve("127.0.0.1:0").await;
+    Ok(())
+}
+
 async fn main(plot: String) -> ExitCode {
     match plot.as_str() {
         "serve" => serve("127.0.0.1:0").await,
@@ -89,11 +104,17 @@ async fn main(plot: String) -> ExitCode {
 async fn serve(address: &str) {
     let server = Server::bind(address).await.expect("the supervisor has a listener");
     println!("at {}", server.local_addr().expect("it listens"));
-    server.serve(async |stream, _| talk(stream).await).await.expect("it is a good listener");
+    let is_enough = Rc::new(Event::new());
+    let enough = Rc::clone(&is_enough);
+    let serving = server.serve(async move |stream, _| talk(stream, &enough).await);
+    select! {
+        served = serving => drop(served.expect("it is a good listener")),
+        () = is_enough.wait() => panic!("somebody has asked for it"),
+    }
 }
 
 /// Answers each line with one, in the order of a conversation.
-async fn talk(stream: TcpStream) -> io::Result<()> {
+async fn talk(stream: TcpStream, enough: &Event) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         let mut byte = [0];
@@ -102,6 +123,9 @@ async fn talk(stream: TcpStream) -> io::Result<()> {
             _ if byte[0] != b'\n' => line.push(byte[0]),
             _ => {
                 let request = String::from_utf8(std::mem::take(&mut line)).expect("text");
+                if request == "panic" {
+                    enough.set();
+                }
                 let answer = answer(&request).await;
                 stream.write_all(format!("{answer}\n").as_bytes()).await?;
             }
@@ -126,6 +150,7 @@ async fn answer(request: &str) -> String {
             format!("{} {} {}", accepted.join("+"), stats.accepted(), stats.counter("counts"))
         }
         "served here" => SERVED_HERE.load(Ordering::Relaxed).to_string(),
+        "panic" => "as you like".to_owned(),
         "slow" => {
             sleep(Duration::from_millis(500)).await;
             "at last".to_owned()

@@ -26,6 +26,7 @@ stories! {
     a_second_signal_hurries
     a_reload_cuts_nobody
     a_worker_that_hangs_is_killed
+    a_thread_that_hangs_is_left_behind
     workers_end_when_their_supervisor_is_killed
     who_cannot_start_is_given_up
     a_worker_with_a_sigterm_of_its_own_is_replaced_first
@@ -36,6 +37,7 @@ stories! {
     main_may_take_its_time_to_stop
     hooks_tell_what_happens
     threads_share_memory_and_a_panic_ends_one
+    the_macro_runs_a_cluster_too
     more_and_fewer_workers
     workers_give_up_privileges
     workers_without_privileges_listen_where_it_was_declared
@@ -162,6 +164,18 @@ fn a_worker_that_hangs_is_killed() {
     assert_ne!(clients[slot].server().1, pid);
 }
 
+fn a_thread_that_hangs_is_left_behind() {
+    let (program, place) = Program::serving("serve threads heartbeat=100", 2);
+    let mut clients = client_of_each(place, 2);
+    let before = clients[0].ask("life");
+    clients[0].say("hang");
+    program.line();
+    until("another thread serves", || client_of_each(place, 2)[0].ask("life") != before);
+    clients.remove(1).server();
+    program.signal("INT");
+    assert_eq!(program.end().status.code(), Some(0), "nobody waits for it");
+}
+
 fn workers_end_when_their_supervisor_is_killed() {
     let (program, place) = Program::serving("serve", 2);
     let mut clients = client_of_each(place, 2);
@@ -269,11 +283,25 @@ fn hooks_tell_what_happens() {
 }
 
 fn threads_share_memory_and_a_panic_ends_one() {
-    let (_program, place) = Program::serving("serve threads", 2);
+    let (program, place) = Program::serving("serve threads", 2);
     let mut clients = client_of_each(place, 2);
-    let before: u64 = clients[0].ask("served here").parse().unwrap();
+    let served = |clients: &mut [Client]| clients[0].ask("served here").parse::<u64>().unwrap();
+    let before = served(&mut clients);
     clients[1].server();
-    assert_eq!(clients[0].ask("served here").parse::<u64>().unwrap(), before + 2);
+    assert_eq!(served(&mut clients), before + 2);
+
+    let life = clients[1].ask("life");
+    clients[1].say("panic");
+    program.line();
+    until("another thread serves", || client_of_each(place, 2)[1].ask("life") != life);
+    assert!(served(&mut clients) > before, "the other one has not noticed");
+}
+
+fn the_macro_runs_a_cluster_too() {
+    let (program, place) = Program::serving("macro", 2);
+    drop(client_of_each(place, 2));
+    program.signal("TERM");
+    assert_eq!(program.end().status.code(), Some(0));
 }
 
 fn more_and_fewer_workers() {

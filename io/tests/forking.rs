@@ -5,10 +5,13 @@ mod support;
 
 use futures_lite::future::poll_once;
 use runtime_executor::Park;
-use runtime_io::{HandleError, net::UnixListener};
+use runtime_io::{
+    HandleError,
+    net::{UnixListener, UnixStream},
+};
 use std::{
     io::Write,
-    os::unix::net::UnixStream,
+    os::unix::net,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -67,9 +70,22 @@ fn a_child_that_drops_a_listener_leaves_its_path_to_the_parent() {
         });
         assert_eq!(status, 0);
         assert!(path.exists());
-        let _client = UnixStream::connect(&path).unwrap();
+        let _client = net::UnixStream::connect(&path).unwrap();
         listener.as_ref().unwrap().accept().await.unwrap();
         drop(listener);
         assert!(!path.exists());
     });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_pair_names_its_maker_whoever_has_it_now() {
+    let _alone = alone();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let maker = std::process::id();
+    let status = in_forked_child(|| {
+        let names_the_maker = |end: &UnixStream| end.peer_cred().unwrap().process() == Some(maker);
+        i32::from(std::process::id() == maker || !names_the_maker(&ours) || !names_the_maker(&theirs))
+    });
+    assert_eq!(status, 0);
 }

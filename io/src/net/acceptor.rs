@@ -360,6 +360,13 @@ impl<S: Accepted> Part<S> {
     }
 }
 
+/// Nobody accepts any more, so nothing is to be adopted.
+impl<S: Accepted> Drop for Part<S> {
+    fn drop(&mut self) {
+        self.share.pause();
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

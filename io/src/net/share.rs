@@ -296,13 +296,13 @@ impl Share {
         });
     }
 
-    /// Whether no further connection will be taken.
+    /// Whether no further connection will be taken: it was paused, or the listener was dropped.
     pub fn is_paused(&self) -> bool {
         self.state().phase == Phase::Paused
     }
 
     /// Accepts from another socket too, until [`release`](Self::release) is told the same key: nobody else serves it. A
-    /// paused listener takes none, and closes the descriptor.
+    /// paused listener takes none, and closes the descriptor; see [`is_paused`](Self::is_paused).
     ///
     /// # Errors
     /// `InvalidData` unless it is a listening stream socket of the same family.

@@ -4,7 +4,7 @@ use super::{
     ended::Ended,
     exit_reason::ExitReason,
     hooks::{Hooks, Worker},
-    settings::{Heartbeat, Intensity, Listeners, MaxRequests, Mode, Restart, Settings, Workers},
+    settings::{BackOff, Heartbeat, Intensity, Listeners, MaxRequests, Mode, Restart, Settings, Workers},
     supervisor,
     wire::control::Place,
     worker::{self, Main, Plan, Seat},
@@ -193,6 +193,19 @@ impl Cluster {
     pub fn restart_intensity(mut self, restarts: usize, within: Duration) -> Self {
         assert!(!within.is_zero(), "a restart intensity counts within a time of more than 0");
         self.settings.intensity = Intensity { restarts, within };
+        self
+    }
+
+    /// How long a worker slot stays empty before its second restart in a row: 100 milliseconds, then twice as
+    /// long each time, and at most 30 seconds, unless said otherwise. The first restart is immediate, as is the first
+    /// one after a minute of health. Zero is no wait at all.
+    ///
+    /// # Panics
+    /// If the first wait is longer than the longest.
+    #[track_caller]
+    pub fn back_off(mut self, first: Duration, longest: Duration) -> Self {
+        assert!(first <= longest, "the first back-off is longer than the longest");
+        self.settings.back_off = BackOff { first, cap: longest, ..self.settings.back_off };
         self
     }
 

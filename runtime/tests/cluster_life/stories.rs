@@ -195,7 +195,7 @@ fn who_cannot_start_is_given_up() {
     let end = Program::start("code_3").end();
     assert_eq!(end.status.code(), Some(1), "{end:?}");
     assert!(end.stderr.contains("ended with exit code 3 before it was ready"), "{end:?}");
-    assert!(end.stderr.contains("it is given up"), "{end:?}");
+    assert!(end.stderr.contains("it is quarantined"), "{end:?}");
     assert!(began.elapsed().as_secs() < 25, "five restarts, with their waits");
     let end = Program::start("return once").end();
     assert_eq!(end.status.code(), Some(0), "{end:?}");

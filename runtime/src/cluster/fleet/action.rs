@@ -5,7 +5,7 @@ use super::{
     name::{Generation, LifeId, SlotId},
 };
 use crate::cluster::exit_reason::ExitReason;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Something to be done, in the order given. What cannot be done because the worker has just died is left out, and is no
 /// error: its end is reported anyway.
@@ -111,6 +111,18 @@ pub(crate) const SET_UP_FAILED: u8 = 78;
 /// What `timeout(1)` says when time was up: the stop was a graceful one, but connections had to be cut at its deadline.
 /// `SuccessExitStatus=124` in a systemd unit makes that a success.
 const TIME_WAS_UP: u8 = 124;
+
+/// The last line of the log.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { forced, killed, .. } = self;
+        write!(f, "stopped: {forced} connections cut, {killed} workers killed")?;
+        match self.abandoned {
+            0 => Ok(()),
+            n => write!(f, ", {n} left behind"),
+        }
+    }
+}
 
 impl Outcome {
     /// What the supervisor exits with.

@@ -4,8 +4,10 @@ use super::name::{Generation, LifeId, SlotId};
 use crate::cluster::exit_reason::ExitReason;
 use std::{fmt, time::Duration};
 
-/// At most one routine line per slot in this time: a crash loop must not fill a disk, and nobody reads faster.
+/// One routine line per slot in this time, in the long run: a crash loop must not fill a disk, and nobody reads faster.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// So many at once, if there were none for as many intervals: the first deaths of a slot are told one by one.
+const BURST: u32 = 10;
 
 /// Bytes kept of what others say, a worker that breaks the protocol for one.
 const MAX_TEXT: usize = 200;
@@ -102,7 +104,7 @@ pub(crate) enum Next {
     TryAgain { after: Duration },
     /// A replacement is under way already.
     Replacement,
-    /// The slot is given up, until a reload: too many restarts, or none would help.
+    /// The slot is quarantined, until a reload: too many restarts, or none would help.
     Quarantine,
     /// The slot is done, by the [`Restart`](crate::cluster::Restart) policy.
     Done,
@@ -170,7 +172,7 @@ impl fmt::Display for Next {
                 )
             }
             Self::Replacement => f.write_str("; its replacement is under way"),
-            Self::Quarantine => f.write_str("; it is given up until a reload"),
+            Self::Quarantine => f.write_str("; it is quarantined until a reload"),
             Self::Done => f.write_str("; it is not restarted"),
         }
     }
@@ -189,21 +191,24 @@ impl What {
     }
 }
 
-/// When a slot was last written about.
+/// How much has been written about a slot lately: a bucket of [`BURST`] lines, one of which comes back per [`INTERVAL`].
 #[derive(Default, Debug)]
 pub(super) struct Told {
-    last: Option<Duration>,
+    /// When the bucket is full again.
+    full_at: Duration,
     left_out: u64,
 }
 
 impl Told {
     /// Whether a line may be written now, and if so, how many before it were not.
     pub(super) fn left_out_before(&mut self, now: Duration, is_routine: bool) -> Option<u64> {
-        if is_routine && self.last.is_some_and(|last| now.saturating_sub(last) < INTERVAL) {
+        let full_at = self.full_at.max(now).saturating_add(INTERVAL);
+        let limit = now.saturating_add(BURST * INTERVAL);
+        if is_routine && full_at > limit {
             self.left_out += 1;
             return None;
         }
-        self.last = Some(now);
+        self.full_at = full_at.min(limit);
         Some(std::mem::take(&mut self.left_out))
     }
 }

@@ -9,6 +9,7 @@
 //! | `life.rs` | one worker: what it is told, what it says, when it is gone |
 //! | `body.rs` | what that worker is: a process or a thread |
 //! | `doors.rs` | the listeners, kept for the supervisor's whole life |
+//! | `program.rs` | what the workers of a generation run |
 //! | `signals.rs` | what each signal asks for |
 //! | `log.rs` | lines on standard error, without waiting for whoever reads them |
 
@@ -16,6 +17,7 @@ mod body;
 mod doors;
 mod life;
 mod log;
+mod program;
 mod signals;
 
 use self::{
@@ -23,6 +25,7 @@ use self::{
     doors::Doors,
     life::{Birth, Life, News},
     log::Log,
+    program::Program,
 };
 use super::{
     builder::Cluster,
@@ -36,7 +39,7 @@ use super::{
     wire::{
         control::{Place, ToSupervisor, ToWorker},
         frame::MAX_DATA_BYTES,
-        handshake::{self, BuildId},
+        handshake,
     },
     worker::{Main, Memory, Plan, Seat},
 };
@@ -51,13 +54,12 @@ use runtime_executor::current;
 use runtime_io::{
     host::{self, SharedMemory},
     net::inherited,
-    process::ProgramFile,
 };
 use std::{
     collections::BTreeMap,
     io,
     os::{fd::OwnedFd, unix::net},
-    path::{Path, PathBuf},
+    path::PathBuf,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -138,24 +140,6 @@ struct Supervisor {
     /// Who was buried last, and his process: the log names it next.
     last_gone: Option<(LifeId, u32)>,
     outcome: Option<Outcome>,
-}
-
-/// What the workers of a generation run.
-#[derive(Debug)]
-struct Program {
-    file: ProgramFile,
-    build: BuildId,
-}
-
-impl Program {
-    fn of_this_process() -> io::Result<Self> {
-        Ok(Self { file: ProgramFile::current()?, build: BuildId::of_this_program()? })
-    }
-
-    /// The program that lies where this one lay when it was started.
-    fn anew(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: ProgramFile::open(path)?, build: BuildId::of(&path.metadata()?) })
-    }
 }
 
 impl Supervisor {
@@ -402,7 +386,10 @@ impl Supervisor {
                     None => self.log.say(line),
                 }
             }
-            Action::Finish(outcome) => self.outcome = Some(outcome),
+            Action::Finish(outcome) => {
+                self.log.say(outcome);
+                self.outcome = Some(outcome);
+            }
         }
     }
 

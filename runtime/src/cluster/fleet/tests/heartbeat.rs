@@ -13,6 +13,7 @@ fn one_that_hangs_is_aborted_then_killed_then_replaced() {
          14.000 kill 1
          19.000 Error: worker 1 was killed and does not die: it is left behind
          19.000 1 hung, and was killed
+         19.000 Warning: worker 1 hung, and was killed; it is restarted
          19.000 launch 2 in slot 1, generation 0",
     );
 }

@@ -23,9 +23,11 @@ fn a_reload_waits_until_all_are_ready_before_anybody_goes() {
          2.000 stop 1 within 30 s
          2.000 close 0
          2.500 0 stopped as asked
+         2.500 Info: worker 0 stopped as asked
          2.500 1 stopped as asked
          2.500 Info: worker 1 stopped as asked
          2.500 2 was killed by signal 11 (SIGSEGV)
+         2.500 Warning: worker 0 was killed by signal 11 (SIGSEGV); it is restarted
          2.500 launch 4 in slot 0, generation 1",
     );
 }
@@ -237,12 +239,10 @@ fn only_so_many_predecessors_drain_at_once_and_the_oldest_is_hurried() {
         "0.100 stop 0 within 30 s
          0.200 stop 1 within 30 s
          0.300 stop 2 within 30 s
-         0.300 Warning: too many predecessors of worker 0 still drain: the oldest has to end now \
-         (lines about this worker left out before: 3)
+         0.300 Warning: too many predecessors of worker 0 still drain: the oldest has to end now
          0.300 hurry 0
          0.400 stop 3 within 30 s
-         0.400 Warning: too many predecessors of worker 0 still drain: the oldest has to end now \
-         (lines about this worker left out before: 1)
+         0.400 Warning: too many predecessors of worker 0 still drain: the oldest has to end now
          0.400 hurry 1
          1.300 kill 0",
     );
@@ -325,11 +325,15 @@ fn whoever_has_served_its_share_goes_when_its_replacement_is_ready_one_at_a_time
         .expect(
             "1.000 launch 3 in slot 2, generation 0
          1.000 Info: worker 2 has served its share and is replaced
+         1.200 Info: worker 2 is ready (generation 0)
          1.200 stop 2 within 30 s
          1.200 launch 4 in slot 0, generation 0
          1.200 Info: worker 0 has served its share and is replaced",
         );
-    story.ready(4).expect("1.200 stop 0 within 30 s");
+    story.ready(4).expect(
+        "1.200 Info: worker 0 is ready (generation 0)
+         1.200 stop 0 within 30 s",
+    );
 }
 
 #[test]
@@ -355,12 +359,12 @@ fn a_replacement_under_way_takes_the_place_of_one_that_dies() {
     let mut story = Story::of_ready(1, settings()).with_log();
     story.event(Event::Recycle(LifeId(0))).at(2_000).dies_of(0, 11).ready(1).at(5_000).exits(1, 1).expect(
         "0.000 launch 1 in slot 0, generation 0
+         0.000 Info: worker 0 has served its share and is replaced
          2.000 0 was killed by signal 11 (SIGSEGV)
-         2.000 Warning: worker 0 was killed by signal 11 (SIGSEGV); its replacement is under way \
-         (lines about this worker left out before: 1)
+         2.000 Warning: worker 0 was killed by signal 11 (SIGSEGV); its replacement is under way
+         2.000 Info: worker 0 is ready (generation 0)
          5.000 1 ended with exit code 1
-         5.000 Warning: worker 0 ended with exit code 1; it is restarted in 0.1 s \
-         (lines about this worker left out before: 1)",
+         5.000 Warning: worker 0 ended with exit code 1; it is restarted in 0.1 s",
     );
 }
 

@@ -91,6 +91,28 @@ fn two_messages_sent_while_the_receiver_waits_both_arrive() {
     });
 }
 
+#[test]
+fn bytes_behind_a_message_that_is_merely_read_are_not_forgotten() {
+    let _alone = alone();
+    run_with(|reactor| async move {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let reading = spawn(async move {
+            let mut all = Vec::new();
+            while all.len() < 20 {
+                // A message with descriptors ends a read early: that it was short proves nothing.
+                let mut buf = [0; 64];
+                let n = theirs.read(&mut buf).await.unwrap();
+                all.extend_from_slice(&buf[..n]);
+            }
+            all
+        });
+        until_waiting(&reactor, 1).await;
+        ours.send_with_fds(b"ten bytes ", &[ours.as_fd()]).await.unwrap();
+        ours.write_all(b"and 10 more").await.unwrap();
+        assert_eq!(reading.await.unwrap(), b"ten bytes and 10 more");
+    });
+}
+
 /// Sends `sent` descriptors to somebody who expects `expected`, and gives what that comes to.
 async fn deliver(sent: usize, expected: usize) -> io::Result<usize> {
     let (ours, theirs) = UnixStream::pair()?;

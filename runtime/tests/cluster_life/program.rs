@@ -3,7 +3,7 @@
 use runtime::{
     OnExit,
     cluster::{self, Cluster, Identity, Listeners, Mode},
-    net::{Server, TcpStream},
+    net::{Server, TcpListener, TcpStream},
     select,
     sync::Event,
     time::sleep,
@@ -80,6 +80,7 @@ async fn by_macro() -> io::Result<()> {
 async fn main(plot: String) -> ExitCode {
     match plot.as_str() {
         "serve" => serve("127.0.0.1:0").await,
+        "plain" => accept().await,
         // A plot may have an address.
         plot if plot.starts_with("at:") => serve(&plot[3..]).await,
         "elsewhere" => {
@@ -110,6 +111,16 @@ async fn serve(address: &str) {
     select! {
         served = serving => drop(served.expect("it is a good listener")),
         () = is_enough.wait() => panic!("somebody has asked for it"),
+    }
+}
+
+/// A server without a `Server`: it knows nothing of stopping.
+async fn accept() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("the supervisor has a listener");
+    println!("at {}", listener.local_addr().expect("it listens"));
+    loop {
+        let (stream, _) = listener.accept().await.expect("it is a good listener");
+        runtime::spawn(async move { talk(stream, &Event::new()).await }).detach();
     }
 }
 

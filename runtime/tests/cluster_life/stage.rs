@@ -7,6 +7,7 @@ use std::{
     env,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -34,6 +35,8 @@ impl Program {
 
     /// The same, by a command that becomes this program.
     pub(crate) fn start_by(mut command: Command, words: &str) -> Self {
+        // A group of its own, as a shell gives to each of its jobs.
+        command.process_group(0);
         command.env(VARIABLE, words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let stdout = lines_of(child.stdout.take().expect("it is piped"));
@@ -75,6 +78,12 @@ impl Program {
     /// Sends the supervisor a signal.
     pub(crate) fn signal(&self, name: &str) {
         signal(name, self.child.id());
+    }
+
+    /// Sends it to the supervisor and to all workers, as a terminal does.
+    pub(crate) fn signal_all(&self, name: &str) {
+        let script = format!("kill -s {name} -- -{}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &script]).status().expect("there is a shell").success());
     }
 
     /// Waits for its end: how, and what else it has said.

@@ -24,6 +24,7 @@ stories! {
     a_request_under_way_is_answered_when_the_cluster_stops
     who_stays_past_the_grace_period_is_cut_and_counted
     a_second_signal_hurries
+    signals_to_the_whole_group_are_the_supervisors_business
     a_reload_cuts_nobody
     a_worker_that_hangs_is_killed
     a_thread_that_hangs_is_left_behind
@@ -84,7 +85,7 @@ fn a_killed_worker_is_replaced_and_nobody_is_refused() {
 }
 
 fn a_request_under_way_is_answered_when_the_cluster_stops() {
-    for words in ["serve", "serve threads"] {
+    for words in ["serve", "serve threads", "plain"] {
         let (program, place) = Program::serving(words, 2);
         let mut clients = client_of_each(place, 2);
         clients.iter_mut().for_each(|client| client.say("slow"));
@@ -130,6 +131,31 @@ fn a_second_signal_hurries() {
         assert_eq!(end.status.code(), Some(0), "whoever hurries knows that clients are cut: {end:?}");
         assert_eq!(end.stdout, "ended: 1 cut, 0 killed\n");
     }
+}
+
+fn signals_to_the_whole_group_are_the_supervisors_business() {
+    let (program, place) = Program::serving("serve", 2);
+    let mut old = client_of_each(place, 2);
+    program.signal_all("HUP");
+    until("it has reloaded", || program.has_said("reloaded: generation 1") > 0);
+    assert!(old.iter_mut().all(|client| client.server().2 == 0), "nobody was cut");
+    old.iter_mut().for_each(|client| client.say("slow"));
+    program.signal_all("TERM");
+    until("it is stopping", || program.has_said("stopping") > 0);
+    for client in &mut old {
+        assert_eq!(client.hear().expect("it may finish"), "at last");
+    }
+    drop(old);
+    let end = program.end();
+    assert_eq!(end.status.code(), Some(0), "{end:?}");
+
+    let (program, place) = Program::serving("serve", 2);
+    let mut client = Client::of(place);
+    client.server();
+    program.signal_all("INT");
+    client.hear().expect_err("it is cut");
+    let end = program.end();
+    assert_eq!(end.stdout, "ended: 1 cut, 0 killed\n", "{end:?}");
 }
 
 fn a_reload_cuts_nobody() {
@@ -202,17 +228,28 @@ fn who_cannot_start_is_given_up() {
 }
 
 fn a_worker_with_a_sigterm_of_its_own_is_replaced_first() {
-    let (program, place) = Program::serving("serve workers=1", 1);
-    let mut client = Client::of(place);
-    let (_, pid, _) = client.server();
-    signal("TERM", pid);
-    program.line();
-    until("its replacement is ready", || {
-        program.has_said("is ready") == 2 || Client::of(place).server().1 != pid
-    });
-    assert_eq!(client.server().1, pid, "it serves whom it has");
-    drop(client);
-    until("it ends", || !is_alive(pid));
+    for plot in ["serve", "plain"] {
+        let (program, place) = Program::serving(&format!("{plot} workers=1"), 1);
+        let mut client = Client::of(place);
+        let (_, pid, _) = client.server();
+        signal("TERM", pid);
+        program.line();
+        until("the replacement serves", || Client::of(place).server().1 != pid);
+        until("it alone accepts", || (0..20).all(|_| Client::of(place).server().1 != pid));
+        // The replacement rests, so whoever answers now is the old one; and it has had its turns.
+        let replacement = Client::of(place).server().1;
+        signal("STOP", replacement);
+        let mut queued = Client::of(place);
+        queued.say("who");
+        for _ in 0..50 {
+            assert_eq!(client.server().1, pid, "it serves whom it has");
+        }
+        signal("CONT", replacement);
+        let answer = queued.hear().expect("somebody serves");
+        assert!(answer.contains(&replacement.to_string()), "{pid} accepts nobody: {answer}");
+        drop(client);
+        until("it ends", || !is_alive(pid));
+    }
 }
 
 fn figures_of_all_workers_add_up() {
@@ -243,7 +280,8 @@ fn workers_are_replaced_after_so_many_requests() {
 }
 
 fn with_reuseport_a_survivor_serves_the_dead_ones_socket() {
-    let (_program, place) = Program::serving("serve reuseport", 2);
+    // Nobody takes the place of the dead one.
+    let (_program, place) = Program::serving("serve reuseport once", 2);
     let mut victim = Client::of(place);
     let (_, pid, _) = victim.server();
     signal("STOP", pid);
@@ -253,6 +291,9 @@ fn with_reuseport_a_survivor_serves_the_dead_ones_socket() {
     signal("KILL", pid);
     for client in &mut queued {
         client.hear().expect("whoever was not accepted is served");
+    }
+    for _ in 0..20 {
+        assert_ne!(Client::of(place).server().1, pid);
     }
 }
 

@@ -48,8 +48,8 @@ pub(crate) struct EventLoop<'a> {
     unread: u8,
     /// The future of `block_on` is still being driven.
     has_root: bool,
-    /// The last sleep was cut short so that those who wait could be looked at, and nobody has become ready meanwhile.
-    has_slept_for_audit: bool,
+    /// The last sleep took so long that a look at all who wait costs little beside it.
+    has_slept_long: bool,
 }
 
 impl Drop for EventLoop<'_> {
@@ -71,7 +71,7 @@ impl<'a> EventLoop<'a> {
             busy_since: None,
             unread: 0,
             has_root: false,
-            has_slept_for_audit: false,
+            has_slept_long: false,
         }
     }
 
@@ -210,7 +210,7 @@ impl<'a> EventLoop<'a> {
             }
         }
         let is_virtual = timers.clock().is_paused();
-        let rest = core.rest(is_virtual || mem::take(&mut self.has_slept_for_audit));
+        let rest = core.rest(is_virtual || mem::take(&mut self.has_slept_long));
         if !core.ready().is_empty() {
             return;
         }
@@ -222,7 +222,6 @@ impl<'a> EventLoop<'a> {
         } else if rest == Rest::Later {
             let next = timers.until_next().map_or(AUDIT_DELAY, |next| next.min(AUDIT_DELAY));
             self.sleep(Some(next));
-            self.has_slept_for_audit = core.ready().is_empty();
         } else if let Some(next) = timers.until_next() {
             self.sleep(Some(next));
         } else {
@@ -278,7 +277,9 @@ impl<'a> EventLoop<'a> {
         pulse.note_waking();
         hooks.inspect(|hooks| hooks.unparked());
         if inspect::IS_KEPT {
-            self.core.timers().read_clock();
+            let timers = self.core.timers();
+            let before = timers.last_reading();
+            self.has_slept_long = timers.read_clock().saturating_sub(before) >= AUDIT_DELAY.as_nanos() as u64;
         }
         if doorbell.end_park() {
             self.core.read_mail(&mut self.wakes);

@@ -8,7 +8,8 @@ use runtime_executor::{
     task::{self, yield_now},
     time::{Clock, sleep},
 };
-use std::{future::pending, time::Duration};
+use runtime_sync::Event;
+use std::{cell::Cell, future::pending, rc::Rc, time::Duration};
 
 /// An executor whose hooks for tasks write down what they are told.
 fn logging(log: &Log) -> runtime_executor::Builder {
@@ -90,6 +91,28 @@ fn the_loop_says_when_it_goes_to_sleep_and_when_it_wakes_up_and_a_mere_question_
     // How often depends on the real clock, as this park does not block.
     let rounds: Vec<_> = transcript.chunks(3).collect();
     assert!(rounds.iter().all(|round| *round == ["parks", "parked false", "unparked"]), "{transcript:?}");
+}
+
+#[test]
+fn many_who_wait_cost_an_idle_program_no_wake_up_of_their_own() {
+    let sleeps = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&sleeps);
+    // The real clock: a virtual one never sleeps.
+    let executor = Executor::builder().on_park(move || counted.set(counted.get() + 1)).build();
+    executor.block_on(async {
+        let never = Rc::new(Event::new());
+        for _ in 0..20 {
+            let never = Rc::clone(&never);
+            spawn(async move { never.wait().await }).detach();
+        }
+        // They are looked at for the first time, which is put off until it has been quiet for a while.
+        sleep(Duration::from_millis(120)).await;
+        sleeps.set(0);
+        for _ in 0..4 {
+            sleep(Duration::from_millis(120)).await;
+        }
+    });
+    assert_eq!(sleeps.get(), 4, "one per timer");
 }
 
 /// An executor whose reports are written down.

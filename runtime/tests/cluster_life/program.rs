@@ -1,10 +1,10 @@
 //! The cluster that the stories are about: a server whose clients say what is to happen to its worker.
 
+use futures_lite::future::or;
 use runtime::{
     OnExit,
     cluster::{self, Cluster, Identity, Listeners, Mode},
     net::{Server, TcpListener, TcpStream},
-    select,
     sync::Event,
     time::sleep,
 };
@@ -108,10 +108,12 @@ async fn serve(address: &str) {
     let is_enough = Rc::new(Event::new());
     let enough = Rc::clone(&is_enough);
     let serving = server.serve(async move |stream, _| talk(stream, &enough).await);
-    select! {
-        served = serving => drop(served.expect("it is a good listener")),
-        () = is_enough.wait() => panic!("somebody has asked for it"),
-    }
+    let served = async { drop(serving.await.expect("it is a good listener")) };
+    let asked = async {
+        is_enough.wait().await;
+        panic!("somebody has asked for it")
+    };
+    or(served, asked).await;
 }
 
 /// A server without a `Server`: it knows nothing of stopping.

@@ -6,6 +6,7 @@ use crate::{
     cluster::worker::{self, Main, Plan, Seat},
     sync::{Event, shared},
 };
+use futures_lite::future::or;
 use runtime_io::{
     host,
     process::{Child, Launch, ProgramFile},
@@ -107,11 +108,7 @@ impl Body {
                     is_forsaken.wait().await;
                     Ended::Signal { signal: SignalKind::kill().as_raw_value(), core_dumped: false }
                 };
-                crate::select! {
-                    biased;
-                    how = ended => how,
-                    how = forsaken => how,
-                }
+                or(ended, forsaken).await
             }
         }
     }

@@ -28,7 +28,7 @@ use crate::{
     task,
     time::{Instant, sleep_until, timeout},
 };
-use std::{os::fd::OwnedFd, pin::pin, rc::Rc, time::Duration};
+use std::{future::poll_fn, os::fd::OwnedFd, pin::pin, rc::Rc, task::Poll, time::Duration};
 
 /// What a worker may leave unread: room for a thousand control messages.
 const UNREAD_BYTES: usize = 256 << 10;
@@ -49,6 +49,17 @@ pub(super) enum News {
     Gone(LifeId, Ended),
     /// The supervisor itself is asked for something, by a signal.
     Asked(Event),
+}
+
+/// What an attendant waits for.
+enum Turn {
+    Ended(Ended),
+    /// It says no more; what may be held against it.
+    Silent(Option<String>),
+    /// Nothing more comes for others.
+    Routed(Result<(), ReadError>),
+    /// A complaint has waited long enough.
+    Due,
 }
 
 /// What is to be known of a worker when it starts.
@@ -165,20 +176,34 @@ async fn attend(id: LifeId, slot: SlotId, body: Rc<Body>, ears: Ears) {
     // What to say of its silence, and when: a process that is killed is silent before it is gone.
     let mut complaint = None;
     let ended = loop {
-        let due = complaint.as_ref().map_or_else(Instant::now, |(due, _)| *due);
-        crate::select! {
-            ended = end.as_mut() => break ended,
-            silence = listening.as_mut(), if !is_silent => {
-                is_silent = true;
-                complaint = silence.map(|why| (Instant::now().saturating_add(SILENCE), why));
+        let mut due = pin!(complaint.as_ref().map(|(due, _)| sleep_until(*due)));
+        let turn = poll_fn(|context| {
+            if let Poll::Ready(ended) = end.as_mut().poll(context) {
+                return Poll::Ready(Turn::Ended(ended));
             }
-            routed = routing.as_mut(), if !is_routed => {
+            if !is_silent && let Poll::Ready(why) = listening.as_mut().poll(context) {
+                return Poll::Ready(Turn::Silent(why));
+            }
+            if !is_routed && let Poll::Ready(routed) = routing.as_mut().poll(context) {
+                return Poll::Ready(Turn::Routed(routed));
+            }
+            due.as_mut().as_pin_mut().map_or(Poll::Pending, |due| due.poll(context).map(|()| Turn::Due))
+        });
+        match turn.await {
+            Turn::Ended(ended) => break ended,
+            Turn::Silent(why) => {
+                is_silent = true;
+                complaint = why.map(|why| (Instant::now().saturating_add(SILENCE), why));
+            }
+            Turn::Routed(routed) => {
                 is_routed = true;
-                if let Err(error) = routed && !may_be_death(&error) {
+                if let Err(error) = routed
+                    && !may_be_death(&error)
+                {
                     let _ = news.send(News::Nonsense(id, format!("to others: {error}"))).await;
                 }
             }
-            () = sleep_until(due), if complaint.is_some() => {
+            Turn::Due => {
                 if let Some((_, why)) = complaint.take() {
                     let _ = news.send(News::Nonsense(id, why)).await;
                 }

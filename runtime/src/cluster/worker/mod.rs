@@ -37,6 +37,7 @@ use super::{
     },
 };
 use crate::{Builder, Handle, OnExit, Runtime, net::UnixStream, time::timeout};
+use futures_lite::future::or;
 use runtime_io::{
     host::{self, SharedMemory},
     net::share,
@@ -251,13 +252,7 @@ impl Worker {
 
     /// Runs `main` to its end, or to this worker's.
     fn serve(self: &Rc<Self>, runtime: Runtime, office: &PostOffice, main: &Main) -> ExitCode {
-        let life = async {
-            crate::select! {
-                biased;
-                code = main() => self.code.set(Some(code)),
-                () = self.stopping.over() => {}
-            }
-        };
+        let life = or(async { self.code.set(Some(main().await)) }, self.stopping.over());
         // Refused if the time was up while tasks were waited for.
         let _ = runtime.try_block_on(life);
         self.has_left.set(true);

@@ -26,14 +26,16 @@ pub(crate) enum Record {
 pub(crate) struct Journal {
     file: File,
     folder: PathBuf,
+    /// Nothing is said of requests: somebody measures what these cost.
+    is_brief: bool,
 }
 
 impl Journal {
     /// Of this worker: one file each. A process is known by the number of its first thread.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path, is_brief: bool) -> io::Result<Self> {
         let path = folder.join(gettid().to_string());
         let file = File::options().append(true).create(true).open(path)?;
-        Ok(Self { file, folder: folder.to_owned() })
+        Ok(Self { file, folder: folder.to_owned(), is_brief })
     }
 
     /// Where it lies.
@@ -42,6 +44,9 @@ impl Journal {
     }
 
     pub(crate) fn note(&self, record: Record) {
+        if self.is_brief && matches!(record, Record::Executed(_)) {
+            return;
+        }
         let (kind, value) = match record {
             Record::Ready(at) => (0_u64, at.as_nanos() as u64),
             Record::Accepted(port) => (1, u64::from(port)),

@@ -13,6 +13,8 @@ pub(crate) struct Kill {
     /// The clients' ports of the connections that it had accepted, as the kernel has them: it may have died before it wrote
     /// the last of them down.
     pub(crate) held: Vec<u16>,
+    /// It served: one that was killed while it started leaves nobody waiting for a replacement of its own.
+    pub(crate) was_ready: bool,
 }
 
 /// What came out of it. `Display` is what the long forms print.
@@ -102,7 +104,7 @@ impl Ledger {
 /// For each kill the first readiness after it that no earlier kill has claimed.
 fn replacements(mut ready: Vec<Duration>, kills: &[Kill]) -> Vec<Duration> {
     ready.sort_unstable();
-    let mut kills: Vec<Duration> = kills.iter().map(|kill| kill.at).collect();
+    let mut kills: Vec<Duration> = kills.iter().filter(|kill| kill.was_ready).map(|kill| kill.at).collect();
     kills.sort_unstable();
     let mut ready = ready.into_iter().peekable();
     kills

@@ -33,6 +33,10 @@ pub(crate) struct Plan {
     pub(crate) requests_per_connection: u32,
     /// Bytes of each reply.
     pub(crate) body_bytes: u64,
+    /// Thousands of rounds that the worker computes for each; 0: it just replies.
+    pub(crate) work: u64,
+    /// Milliseconds between a reply and the client's next request.
+    pub(crate) think: u64,
 }
 
 /// How far a request had come when it failed.
@@ -140,9 +144,16 @@ async fn connection(shared: &Shared) -> Result<(), Failure> {
     stream.set_nodelay(true).map_err(|e| fail(0, port, Stage::First, &e))?;
     shared.seen.borrow_mut().connected.push(port);
     for turn in 0..plan.requests_per_connection {
+        if plan.think > 0 {
+            sleep(Duration::from_millis(plan.think)).await;
+        }
         let id = shared.next_id.replace(shared.next_id.get() + 1);
         let stage = if turn == 0 { Stage::First } else { Stage::Later };
-        let request = Request { id, command: Command::Echo, argument: plan.body_bytes };
+        let (command, argument) = match plan.work {
+            0 => (Command::Echo, plan.body_bytes),
+            work => (Command::Work, work),
+        };
+        let request = Request { id, command, argument };
         let asked = journal::now();
         let reply = patiently(ask(&stream, request)).await.map_err(|e| fail(id, port, stage, &e))?;
         let mut seen = shared.seen.borrow_mut();

@@ -28,10 +28,12 @@ pub(crate) enum Command {
     Lie,
     /// Leave a grandchild to whoever takes it, that ends by and by.
     Orphan,
+    /// Compute for a while, a thousand rounds for each of the argument, then reply.
+    Work,
 }
 
 impl Command {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Echo,
         Self::Linger,
         Self::Exit,
@@ -43,6 +45,7 @@ impl Command {
         Self::Stats,
         Self::Lie,
         Self::Orphan,
+        Self::Work,
     ];
 }
 

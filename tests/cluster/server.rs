@@ -44,7 +44,7 @@ pub(crate) const BOOT: &str = "boot";
 pub(crate) fn main(folder: PathBuf) -> ExitCode {
     let settings = env::var(SETTINGS).unwrap_or_default();
     let mut cluster = Cluster::new().workers(2);
-    let mut is_plain = false;
+    let (mut is_plain, mut is_single, mut is_brief) = (false, false, false);
     let mut address = SocketAddr::from(([127, 0, 0, 1], 0));
     for (name, value) in settings.split_whitespace().filter_map(|word| word.split_once('=')) {
         let number = || value.parse::<u64>().expect("a number");
@@ -65,6 +65,16 @@ pub(crate) fn main(folder: PathBuf) -> ExitCode {
                 address = value.parse().expect("an address");
                 cluster
             }
+            "journal" if value == "brief" => {
+                is_brief = true;
+                cluster
+            }
+            "pin" => cluster.pin(number() == 1),
+            // What a cluster is measured against.
+            "mode" if value == "single" => {
+                is_single = true;
+                cluster
+            }
             "listeners" if value == "reuseport" => cluster.listeners(Listeners::ReusePort),
             "mode" if value == "threads" => cluster.mode(Mode::Threads),
             "accept" if value == "plain" => {
@@ -74,12 +84,19 @@ pub(crate) fn main(folder: PathBuf) -> ExitCode {
             _ => panic!("there is no setting {name}={value}"),
         };
     }
+    if is_single {
+        return runtime::run(async { serve(&folder, address, is_brief).await }).report();
+    }
     cluster
         .run(move || {
             let folder = folder.clone();
             async move {
                 boot(&folder).await;
-                if is_plain { accept_plainly(&folder, address).await } else { serve(&folder, address).await }
+                if is_plain {
+                    accept_plainly(&folder, address, is_brief).await
+                } else {
+                    serve(&folder, address, is_brief).await
+                }
             }
         })
         .report()
@@ -97,8 +114,8 @@ async fn boot(folder: &Path) {
     }
 }
 
-async fn serve(folder: &Path, address: SocketAddr) -> io::Result<()> {
-    let journal = Rc::new(Journal::open(folder)?);
+async fn serve(folder: &Path, address: SocketAddr, is_brief: bool) -> io::Result<()> {
+    let journal = Rc::new(Journal::open(folder, is_brief)?);
     let server = Server::bind(address).await?;
     announce(folder, &journal, server.local_addr()?)?;
     let control = server.clone();
@@ -126,8 +143,8 @@ async fn serve(folder: &Path, address: SocketAddr) -> io::Result<()> {
 }
 
 /// A server without [`Server`]: what the cluster then does about its connections it does without being told of them.
-async fn accept_plainly(folder: &Path, address: SocketAddr) -> io::Result<()> {
-    let journal = Rc::new(Journal::open(folder)?);
+async fn accept_plainly(folder: &Path, address: SocketAddr, is_brief: bool) -> io::Result<()> {
+    let journal = Rc::new(Journal::open(folder, is_brief)?);
     let listener = TcpListener::bind(address).await?;
     announce(folder, &journal, listener.local_addr()?)?;
     loop {
@@ -191,6 +208,11 @@ async fn carry_out(journal: &Journal, request: Request, is_last: impl Fn() -> bo
             let file = journal.folder().join("orphan");
             let script = format!("(sleep 0.05; echo gone > '{}') &", file.display());
             process::Command::new("/bin/sh").args(["-c", &script]).status().expect("there is a shell");
+        }
+        Command::Work => {
+            let sum = (0..argument * 1_000)
+                .fold(request.id, |sum, round| hint::black_box(sum ^ round).rotate_left(7));
+            body.extend_from_slice(&sum.to_le_bytes());
         }
         Command::Stats => body = format!("{:?}", cluster::stats()).into_bytes(),
     }

@@ -139,9 +139,14 @@ impl UnderTest {
         })
         .await;
         let held = clients(worker, self.address.port());
+        // What it writes first.
+        let was_ready =
+            fs::metadata(self.folder.join(worker.to_string())).is_ok_and(|journal| journal.len() > 0);
         let at = journal::now();
         send(worker, Signal::SIGKILL);
-        Kill { at, held }
+        // Until then it seems to serve.
+        until("it is gone", || state(worker).is_none_or(|state| state == 'Z').then_some(())).await;
+        Kill { at, held, was_ready }
     }
 
     /// What the cluster has said so far.
@@ -207,6 +212,25 @@ pub(crate) fn plainly(program: PathBuf) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     command
+}
+
+/// How long its threads have run so far, by schedstat.
+pub(crate) fn cpu_time(process: Pid) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("it lives");
+    let of_thread = |thread: fs::DirEntry| -> Option<u64> {
+        fs::read_to_string(thread.path().join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()
+    };
+    Duration::from_nanos(threads.filter_map(|thread| of_thread(thread.ok()?)).sum())
+}
+
+/// How often its threads have waited so far.
+pub(crate) fn switches(process: Pid) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("it lives");
+    let of_thread = |thread: fs::DirEntry| -> Option<u64> {
+        let status = fs::read_to_string(thread.path().join("status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse().ok())
+    };
+    threads.filter_map(|thread| of_thread(thread.ok()?)).sum()
 }
 
 /// The state of a process, as proc(5) has it.

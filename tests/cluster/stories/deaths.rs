@@ -67,6 +67,8 @@ async fn loop_in_one_slot(story: &str, settings: &str) {
         clients: 4,
         requests_per_connection: 5,
         body_bytes: 10,
+        work: 0,
+        think: 0,
     });
     let kills = [cluster.kill(victim).await];
     until("the slot is quarantined", || cluster.log().contains("quarantined").then_some(())).await;

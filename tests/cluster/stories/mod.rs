@@ -1,5 +1,6 @@
 //! The stories, by what befalls the cluster.
 
+mod bars;
 mod deaths;
 mod hostile;
 mod kills;
@@ -49,6 +50,9 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("workers_give_up_privileges", surroundings::privileges),
     ("workers_that_cannot_give_up_privileges_do_not_serve", surroundings::no_privileges),
     ("a_thread_that_panics_ends_alone", threads::panic),
+    ("an_idle_cluster_wakes_up_for_its_heartbeat_alone", bars::idle),
+    ("two_workers_beside_one", bars::two_workers_beside_one),
+    ("the_cost_of_a_request", bars::cost_of_a_request),
 ];
 
 /// How often the long form wants it, or as often as fits into everyday's tests.

@@ -11,7 +11,14 @@ use runtime::time::sleep;
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 fn plan(cluster: &UnderTest, clients: u32) -> Plan {
-    Plan { address: cluster.address, clients, requests_per_connection: 20, body_bytes: 2_000 }
+    Plan {
+        address: cluster.address,
+        clients,
+        requests_per_connection: 20,
+        body_bytes: 2_000,
+        work: 0,
+        think: times("CLUSTER_THINK_MS", 0) as u64,
+    }
 }
 
 pub(crate) fn fail_nobody() {

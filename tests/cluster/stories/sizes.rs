@@ -11,7 +11,14 @@ use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 
 fn plan(cluster: &UnderTest) -> Plan {
-    Plan { address: cluster.address, clients: 16, requests_per_connection: 10, body_bytes: 1_000 }
+    Plan {
+        address: cluster.address,
+        clients: 16,
+        requests_per_connection: 10,
+        body_bytes: 1_000,
+        work: 0,
+        think: 0,
+    }
 }
 
 /// Nobody was failed, and nobody cut off.

@@ -11,10 +11,14 @@ use crate::{
 };
 use std::{
     fs, io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::process::parent_id,
+    },
     path::Path,
     process,
     sync::atomic::AtomicU64,
+    time::Duration,
 };
 
 /// The processors that this thread may use, by their numbers, lowest first. A quota of time (cgroups) is not in this:
@@ -80,6 +84,39 @@ pub fn ignore_signal(kind: SignalKind) -> io::Result<()> {
 /// ```
 pub fn parent_death_signal(kind: SignalKind, parent: u32) -> io::Result<()> {
     child::parent_death_signal(kind.as_raw_value(), parent)
+}
+
+/// Has this process end even if its thread hangs when its parent dies. Who listens to the SIGTERM of
+/// [`parent_death_signal`] does not hear it in a thread that never turns again. Therefore, when SIGTERM comes to a process
+/// that listens to it ([`signal`](crate::signal::signal())) and whose parent is not `parent` any more, the system's alarm is
+/// set to `within`, rounded up to whole seconds, and one second more. Who has not ended by then is ended by SIGALRM. To
+/// one that does not listen, SIGTERM does it at once.
+///
+/// It is set only once, also if more SIGTERMs come. Forked children do not inherit this. Whoever handles or ignores SIGALRM
+/// himself, uses `alarm`, or replaces our handler of SIGTERM gives it up. Elsewhere than on Linux nobody sends the signal
+/// when the parent dies.
+///
+/// # Errors
+/// `ESRCH` if `parent` is not this process' parent any more: its signal may have come before this was called.
+///
+/// ```
+/// use runtime_io::{host, signal::SignalKind};
+/// use std::{os::unix::process::parent_id, time::Duration};
+///
+/// let parent = parent_id(); // better: as the parent has told it
+/// host::parent_death_signal(SignalKind::terminate(), parent)?;
+/// host::end_with_parent(parent, Duration::from_secs(30))?;
+/// # std::io::Result::Ok(())
+/// ```
+pub fn end_with_parent(parent: u32, within: Duration) -> io::Result<()> {
+    signal::end_with_parent(parent, alarm_seconds(within));
+    if parent_id() == parent { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
+}
+
+/// Never 0, which would call an alarm off.
+fn alarm_seconds(within: Duration) -> u32 {
+    let whole = within.as_secs().saturating_add(u64::from(within.subsec_nanos() > 0));
+    u32::try_from(whole.saturating_add(1)).unwrap_or(u32::MAX)
 }
 
 /// Whether this process is the first of its system or container, to which all processes come whose parents have died: then
@@ -207,8 +244,16 @@ impl SharedMemory {
 
 #[cfg(all(test, not(miri)))]
 mod tests {
-    use super::oom_kills_in;
-    use std::{env, fs};
+    use super::{alarm_seconds, oom_kills_in};
+    use std::{env, fs, time::Duration};
+
+    #[test]
+    fn an_alarm_is_never_early_and_never_off() {
+        let seconds =
+            [0, 1, 1_000, 1_001].map(|milliseconds| alarm_seconds(Duration::from_millis(milliseconds)));
+        assert_eq!(seconds, [1, 2, 2, 3]);
+        assert_eq!(alarm_seconds(Duration::MAX), u32::MAX);
+    }
 
     #[test]
     fn kills_for_want_of_memory_are_found_in_both_kinds_of_groups() {

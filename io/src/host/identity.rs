@@ -58,8 +58,8 @@ impl Identity {
 /// those that it starts. A process that is whom it should be already, as a service manager may arrange it, needs no rights
 /// for this.
 ///
-/// It makes void what was asked of [`parent_death_signal`](super::parent_death_signal), and leaves no cores from now on
-/// ([`set_dumpable`](super::set_dumpable)).
+/// It makes void what was asked of [`parent_death_signal`](super::parent_death_signal), without which nothing comes of
+/// [`end_with_parent`](super::end_with_parent), and leaves no cores from now on ([`set_dumpable`](super::set_dumpable)).
 ///
 /// # Errors
 /// `InvalidInput` for root, which has no fewer rights. Otherwise the step that failed. **The process must then end:** it

@@ -6,6 +6,9 @@
 //! first process it was made.
 //!
 //! What was installed for a signal before us is called after us, and once installed, we stay.
+//!
+//! Who listens may be a thread that never looks. One signal therefore does something by itself: the SIGTERM of a parent that
+//! has died sets the system's alarm (`end_with_parent`).
 
 #![expect(unsafe_code, reason = "signal handlers have no safe wrapper")]
 
@@ -15,7 +18,7 @@ use std::{
     mem,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd},
-        unix::net::UnixStream,
+        unix::{net::UnixStream, process::parent_id},
     },
     ptr,
     sync::{
@@ -42,6 +45,11 @@ static FORMER: [OnceLock<Box<libc::sigaction>>; SIGNALS] = [const { OnceLock::ne
 static BELLS: [AtomicU64; MAX_BELLS] = [const { AtomicU64::new(0) }; MAX_BELLS];
 /// How many of them have ever been used.
 static BELLS_USED: AtomicUsize = AtomicUsize::new(0);
+
+/// With whom this process is to end: the depth of forks above, the parent's number below. 0: with nobody.
+static GUARDIAN: AtomicU64 = AtomicU64::new(0);
+/// How long that may then take.
+static GUARDIAN_SECONDS: AtomicU32 = AtomicU32::new(0);
 
 static INSTALLING: Mutex<()> = Mutex::new(());
 static BELFRY: Mutex<Belfry> = Mutex::new(Belfry { writers: Vec::new(), idle: Vec::new() });
@@ -206,6 +214,29 @@ pub(crate) fn ignore(signal: libc::c_int) -> io::Result<()> {
     Ok(())
 }
 
+/// From now on the first SIGTERM that comes when `parent` is gone sets the alarm. Not one that has come before: whether it
+/// is gone already is for the caller to see.
+pub(crate) fn end_with_parent(parent: u32, seconds: u32) {
+    // A child is no worker, and its parent is another.
+    fork::watch();
+    GUARDIAN_SECONDS.store(seconds, Ordering::Relaxed);
+    GUARDIAN.store(u64::from(fork::depth()) << 32 | u64::from(parent), Ordering::Release);
+}
+
+/// In the handler (S6): the alarm, if this process has lost its guardian. Set only once, or each signal would put it off.
+fn look_for_guardian() {
+    let guardian = GUARDIAN.load(Ordering::Acquire);
+    let is_here = guardian != 0 && guardian >> 32 == u64::from(fork::depth());
+    // The system makes this process somebody else's child first, and sends the signal then.
+    if is_here
+        && guardian & u64::from(u32::MAX) != u64::from(parent_id())
+        && GUARDIAN.compare_exchange(guardian, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    {
+        // SAFETY: S6, as POSIX lists it among what a handler may call; it takes a plain number.
+        unsafe { libc::alarm(GUARDIAN_SECONDS.load(Ordering::Relaxed)) };
+    }
+}
+
 /// A handler's view of a signal whose default meaning comes back (S6).
 pub(super) fn is_wanted(signal: libc::c_int) -> bool {
     index(signal).is_some_and(|index| WANTED[index].load(Ordering::Relaxed))
@@ -242,8 +273,10 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
             }
         }
     }
-    if signal == libc::SIGQUIT {
-        quit::ring();
+    match signal {
+        libc::SIGQUIT => quit::ring(),
+        libc::SIGTERM => look_for_guardian(),
+        _ => {}
     }
     if let Some(former) = FORMER[index].get() {
         pass_on(former, signal, info, context);

@@ -164,6 +164,12 @@ pub(crate) fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
     }
 }
 
+/// Calls the alarm off; gives the seconds that were left, 0 if there was none.
+pub(crate) fn cancel_alarm() -> u32 {
+    // SAFETY: it takes a plain number.
+    unsafe { libc::alarm(0) }
+}
+
 /// Has a signal wait, for this thread and those that it starts.
 pub(crate) fn block(signal: libc::c_int) {
     // SAFETY: all zeroes is a valid value.

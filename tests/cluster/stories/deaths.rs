@@ -5,14 +5,17 @@ use super::{
     load::{Load, Plan, ask},
     protocol::{Command, Reply, Request},
     server, times,
-    under_test::{UnderTest, send, until},
+    under_test::{UnderTest, send, state, until},
 };
 use crate::journal;
 use nix::{
     sys::signal::Signal,
     unistd::{Pid, getpgid},
 };
-use runtime::{net::TcpStream, time::Instant};
+use runtime::{
+    net::TcpStream,
+    time::{Instant, sleep},
+};
 use std::{fs, time::Duration};
 
 /// Asks one worker to die, and waits until the cluster is whole again.
@@ -132,6 +135,52 @@ async fn kill_supervisor() {
     until("no worker is left", || workers.iter().copied().all(is_gone).then_some(())).await;
     let again = std::net::TcpListener::bind(cluster.address);
     again.expect("the address is free again");
+}
+
+/// A thread that never turns again ends too, a second after the grace period; the other worker finishes what it is at.
+pub(crate) fn supervisor_of_one_that_hangs() {
+    runtime::run(async {
+        leave_one_that_hangs(UnderTest::start("hanging-orphan", "grace_ms=2000").await).await;
+    });
+}
+
+/// The grace period is two seconds.
+pub(crate) async fn leave_one_that_hangs(mut cluster: UnderTest) {
+    let workers = cluster.until_serving(2).await;
+    let group = getpgid(Some(workers[0])).expect("it lives");
+    let mut streams = Vec::new();
+    // Who hogs its thread accepts nothing more, so the second one goes to the other worker.
+    for (id, command, argument) in [(1, Command::Hog, 120_000), (2, Command::Linger, 1_500)] {
+        let stream = TcpStream::connect(cluster.address).await.expect("somebody listens");
+        Request { id, command, argument }.write(&stream).await.expect("it is connected");
+        streams.push(stream);
+        until("the request has arrived", || {
+            let is_it = |(_, record): &(u32, _)| *record == journal::Record::Executed(id);
+            cluster.journal().iter().any(is_it).then_some(())
+        })
+        .await;
+    }
+    cluster.signal(Signal::SIGKILL);
+    let began = Instant::now();
+    let reply = Reply::read(&streams[1]).await;
+    cluster.ended().await;
+    let left = || -> Vec<Pid> {
+        // Whoever has become their parent may take its time to reap them.
+        let is_left = |&worker: &Pid| {
+            getpgid(Some(worker)) == Ok(group) && state(worker).is_some_and(|state| state != 'Z')
+        };
+        workers.iter().copied().filter(is_left).collect()
+    };
+    while began.elapsed() < Duration::from_secs(4) && !left().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let left = left();
+    for &worker in &left {
+        // Nobody else will.
+        send(worker, Signal::SIGKILL);
+    }
+    assert_eq!(reply.expect("what was in flight is finished").id, 2);
+    assert_eq!(left, [], "it still hangs");
 }
 
 /// A worker dies with requests in its hands: these are cut off, at once and to the last; those of the other one are not.

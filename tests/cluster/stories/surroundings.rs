@@ -2,6 +2,7 @@
 //! skipped, aloud.
 
 use super::{
+    deaths::leave_one_that_hangs,
     load::ask,
     protocol::{Command, Request},
     under_test::{UnderTest, plainly, send, until},
@@ -158,6 +159,20 @@ pub(crate) fn privileges() {
         }
         echo(&cluster).await;
         assert!(cluster.stop().await.success());
+    });
+}
+
+/// Whoever becomes somebody else loses the system's promise to tell of a dead parent, and asks for it anew.
+pub(crate) fn hanging_orphan() {
+    if !geteuid().is_root() {
+        return println!("SKIPPED: only root has privileges to drop");
+    }
+    runtime::run(async {
+        let settings = "identity=65534 listen=127.0.0.1:0 grace_ms=2000";
+        let mut cluster = UnderTest::begin("hanging-nobody", settings, plainly);
+        cluster.may_be_written_by_all();
+        cluster.until_listening().await;
+        leave_one_that_hangs(cluster).await;
     });
 }
 

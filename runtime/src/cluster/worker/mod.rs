@@ -46,7 +46,7 @@ use runtime_io::{
 use std::{
     cell::{Cell, OnceCell},
     io,
-    os::unix::{net, process::parent_id},
+    os::unix::net,
     pin::Pin,
     process::{self, ExitCode},
     rc::Rc,
@@ -182,7 +182,7 @@ fn live(seat: Seat, plan: &Plan, main: &Main, announce: impl FnOnce(Handle)) -> 
         duties::write(outgoing, Rc::clone(&control));
         let mut reader = Reader::new(control, MAX_CONTROL_BYTES).with_descriptors();
         worker.introduce(&mut reader).await?;
-        worker.settle(plan)?;
+        worker.settle(plan, seat.supervisor)?;
         duties::begin(&worker, reader, UnixStream::from_std(life_line)?)?;
         duties::deliver(office.clone(), UnixStream::from_std(data)?);
         share::install(Rc::new(Source(Rc::clone(&worker))));
@@ -227,8 +227,8 @@ impl Worker {
         }
     }
 
-    /// Takes its core, and gives up what it is not to have.
-    fn settle(&self, plan: &Plan) -> Result<(), Misfit> {
+    /// Takes its core, gives up what it is not to have, and ties itself to its supervisor.
+    fn settle(&self, plan: &Plan, supervisor: u32) -> Result<(), Misfit> {
         let ever = |what: &str, error: io::Error| Misfit::Ever(format!("{what}: {error}"));
         if let Some(core) = self.welcome().core {
             host::pin(core as usize).map_err(|error| ever("it cannot have its core", error))?;
@@ -240,9 +240,10 @@ impl Worker {
             host::drop_privileges(identity)
                 .map_err(|error| ever("it cannot give up its privileges", error))?;
             // Whoever changes who he is loses this.
-            let parent = parent_id();
-            host::parent_death_signal(SignalKind::terminate(), parent)?;
+            host::parent_death_signal(SignalKind::terminate(), supervisor)?;
         }
+        // Before this worker listens to SIGTERM, which until then ends it.
+        host::end_with_parent(supervisor, self.welcome().grace)?;
         Ok(())
     }
 

@@ -28,6 +28,8 @@ pub(in crate::cluster) struct Seat {
     pub(in crate::cluster) counters: Memory,
     /// Which of the seats in it is this worker's.
     pub(in crate::cluster) number: usize,
+    /// The process that has given it.
+    pub(in crate::cluster) supervisor: u32,
 }
 
 /// Memory that all workers share.
@@ -48,7 +50,9 @@ impl Seat {
     ) -> io::Result<(Self, UnixStream, UnixStream)> {
         let (our_control, control) = UnixStream::pair()?;
         let (our_data, data) = UnixStream::pair()?;
-        let seat = Self { control: control.into(), data: data.into(), life_line, counters, number };
+        let supervisor = process::id();
+        let seat =
+            Self { control: control.into(), data: data.into(), life_line, counters, number, supervisor };
         Ok((seat, our_control, our_data))
     }
 
@@ -62,8 +66,7 @@ impl Seat {
         };
         let [control, data, life_line, counters] =
             [self.control, self.data, self.life_line, counters].map(|given| launch.descriptor(given));
-        let Self { number, .. } = self;
-        let supervisor = process::id();
+        let Self { number, supervisor, .. } = self;
         (VARIABLE, format!("{supervisor}:{control}:{data}:{life_line}:{counters}:{cells}:{number}"))
     }
 
@@ -93,6 +96,7 @@ impl Seat {
             life_line: take_inherited(life_line, Kind::Socket)?,
             counters: Memory::Elsewhere(counters, usize::try_from(cells).map_err(io::Error::other)?),
             number: usize::try_from(number).map_err(io::Error::other)?,
+            supervisor,
         }))
     }
 }

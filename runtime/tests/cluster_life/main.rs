@@ -9,29 +9,23 @@ mod program;
 mod stage;
 mod stories;
 
-use std::{
-    env,
-    panic::{AssertUnwindSafe, catch_unwind},
-    process::ExitCode,
-};
+use libtest_mimic::{Arguments, Trial};
+use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
     if let Ok(words) = env::var(program::VARIABLE) {
         return program::run(&words);
     }
-    let filters: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    if env::args().any(|argument| argument == "--list") {
-        stories::ALL.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    let mut failed = 0;
-    for (name, story) in stories::ALL {
-        if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
-            continue;
-        }
-        let told = catch_unwind(AssertUnwindSafe(story));
-        println!("test {name} ... {}", if told.is_ok() { "ok" } else { "FAILED" });
-        failed += usize::from(told.is_err());
-    }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut arguments = Arguments::from_args();
+    // Each has processes enough of its own.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, stories::ALL.iter().map(|&(name, story)| trial(name, story)).collect())
+        .exit_code()
+}
+
+fn trial(name: &str, story: fn()) -> Trial {
+    Trial::test(name, move || {
+        story();
+        Ok(())
+    })
 }

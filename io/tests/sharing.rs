@@ -6,14 +6,14 @@ mod support;
 use futures_core::future::LocalBoxFuture;
 use futures_lite::future::poll_once;
 use runtime_executor::{
-    Executor, Park, spawn, spawn_blocking,
+    Executor, JoinHandle, Park, spawn, spawn_blocking,
     task::yield_now,
     time::{Clock, Instant, advance},
 };
 use runtime_io::{
     HandleError, Reactor,
     net::{
-        Server, TcpListener, TcpStream, UnixListener, UnixStream,
+        Drained, Server, TcpListener, TcpStream, UnixListener, UnixStream,
         share::{self, ListenerSource, Place, Share, Shared, Stop, Tally},
     },
 };
@@ -327,44 +327,91 @@ fn a_server_that_ends_takes_in_a_shared_queue_only_if_nobody_else_will() {
 }
 
 #[test]
-fn a_server_stops_with_its_worker_and_leaves_the_cut_to_whoever_ends_that() {
+fn a_server_stops_with_its_worker_and_cuts_when_that_has_counted() {
     static CELLS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+    /// One that says when to cut.
+    struct Teller(Supervisor, Rc<Event>);
+
+    impl ListenerSource for Teller {
+        fn bind(&self, place: Place) -> LocalBoxFuture<'static, io::Result<Shared>> {
+            self.0.bind(place)
+        }
+        fn stopping(&self) -> LocalBoxFuture<'static, Stop> {
+            self.0.stopping()
+        }
+        fn cutting(&self, stop: Stop) -> LocalBoxFuture<'static, ()> {
+            assert_eq!(stop, Stop::within(Duration::from_secs(30)));
+            let cuts = Rc::clone(&self.1);
+            Box::pin(async move { cuts.wait().await })
+        }
+    }
+
+    on_virtual_clock(|reactor| async move {
+        let tally = Tally::new(&CELLS);
+        let supervisor = Supervisor { tally: Some(tally), ..Supervisor::default() };
+        let teller = Rc::new(Teller(supervisor, Rc::default()));
+        share::install(teller.clone());
+        let (server, serving, clients) = server_with_a_straggler(&reactor).await;
+        teller.0.shares.borrow()[0].pause();
+        teller.0.has_stopped.set();
+        advance(Duration::from_secs(40)).await;
+        assert!(server.is_draining());
+        // Now the worker counts.
+        assert_eq!((tally.accepted(), tally.closed(), server.connections()), (2, 1, 1));
+        teller.1.set();
+        let now = Instant::now();
+        let drained = serving.await.unwrap().unwrap();
+        assert_eq!(Instant::now(), now);
+        assert_eq!((drained.finished, drained.forced.len()), (1, 1));
+        assert_eq!(drained.forced[0].peer, clients[1].local_addr().unwrap());
+        assert_eq!(tally.closed(), 2);
+    });
+}
+
+#[test]
+fn a_server_cuts_at_the_end_of_the_grace_period_if_nobody_tells_it_to() {
+    on_virtual_clock(|reactor| async move {
+        let supervisor = Rc::new(Supervisor::default());
+        share::install(supervisor.clone());
+        let (server, serving, _clients) = server_with_a_straggler(&reactor).await;
+        supervisor.has_stopped.set();
+        advance(Duration::from_millis(29_999)).await;
+        assert_eq!(server.connections(), 1);
+        advance(Duration::from_millis(1)).await;
+        let now = Instant::now();
+        let drained = serving.await.unwrap().unwrap();
+        assert_eq!(Instant::now(), now);
+        assert_eq!((drained.finished, drained.forced.len()), (1, 1));
+    });
+}
+
+fn on_virtual_clock<F: Future<Output = ()>>(story: impl FnOnce(Rc<Reactor>) -> F) {
     let reactor = Reactor::new().unwrap();
     let executor =
         Executor::builder().park(reactor.clone()).extension(reactor.clone()).clock(Clock::paused()).build();
-    executor.block_on(async {
-        let tally = Tally::new(&CELLS);
-        let supervisor = Rc::new(Supervisor { tally: Some(tally), ..Supervisor::default() });
-        share::install(supervisor.clone());
-        let server = Server::bind("127.0.0.1:0").await.unwrap();
-        let control = server.clone();
-        let serving =
-            spawn(server.serve(async move |stream: TcpStream, _peer| match stream.read(&mut [0]).await {
-                Ok(1) => future::pending().await,
-                _ => control.draining().await,
-            }));
-        let address = server.local_addr().unwrap();
-        let (polite, mut stuck) =
-            (net::TcpStream::connect(address).unwrap(), net::TcpStream::connect(address).unwrap());
-        polite.shutdown(net::Shutdown::Write).unwrap();
-        stuck.write_all(b"!").unwrap();
-        while server.connections() < 2 {
-            yield_now().await;
-        }
-        until_waiting(&reactor, 1).await;
-        let begun = Instant::now();
-        supervisor.shares.borrow()[0].pause();
-        supervisor.has_stopped.set();
-        advance(Duration::from_secs(30)).await;
-        assert!(server.is_draining());
-        // Now the worker counts whom it cuts by ending.
-        assert_eq!((tally.accepted(), tally.closed(), server.connections()), (2, 1, 1));
-        advance(Duration::from_secs(5)).await;
-        // And if nobody has ended it, the server does not wait for ever.
-        let drained = serving.await.unwrap().unwrap();
-        assert_eq!((drained.finished, drained.forced.len()), (1, 1));
-        assert!(begun.elapsed() <= Duration::from_secs(35));
-    });
+    executor.block_on(story(reactor));
+}
+
+/// A server with two clients: the first leaves when it is to, the second never.
+async fn server_with_a_straggler(
+    reactor: &Reactor,
+) -> (Server, JoinHandle<io::Result<Drained>>, [net::TcpStream; 2]) {
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    let control = server.clone();
+    let serving =
+        spawn(server.serve(async move |stream: TcpStream, _peer| match stream.read(&mut [0]).await {
+            Ok(1) => future::pending().await,
+            _ => control.draining().await,
+        }));
+    let address = server.local_addr().unwrap();
+    let [polite, mut stuck] = [(); 2].map(|()| net::TcpStream::connect(address).unwrap());
+    polite.shutdown(net::Shutdown::Write).unwrap();
+    stuck.write_all(b"!").unwrap();
+    while server.connections() < 2 {
+        yield_now().await;
+    }
+    until_waiting(reactor, 1).await;
+    (server, serving, [polite, stuck])
 }
 
 #[test]

@@ -17,7 +17,7 @@
 
 use crate::{reactor::Reactor, source::WaiterId, sys};
 use futures_core::future::LocalBoxFuture;
-use runtime_executor::{current, task};
+use runtime_executor::{current, task, time::sleep};
 use std::{
     fmt, future, io, mem,
     net::SocketAddr,
@@ -68,13 +68,19 @@ pub trait ListenerSource {
     fn stopping(&self) -> LocalBoxFuture<'static, Stop> {
         Box::pin(future::pending())
     }
+
+    /// Asked when [`stopping`](Self::stopping) has resolved; resolves when the connections that are left are to be cut.
+    /// Unless it is written anew: when the grace period is over.
+    fn cutting(&self, stop: Stop) -> LocalBoxFuture<'static, ()> {
+        Box::pin(sleep(stop.grace))
+    }
 }
 
 /// How this process is to stop serving.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Stop {
-    /// How long the connections it has may take to end; the process is ended afterwards.
+    /// How long the connections it has may take to end. Then they are cut, and the process ends.
     pub grace: Duration,
 }
 
@@ -125,6 +131,14 @@ pub fn stopping() -> impl Future<Output = Stop> + Send {
             Some(stopping) => stopping.await,
             None => future::pending().await,
         }
+    }
+}
+
+/// Resolves when, in a stop that has begun, the connections that are left are to be cut.
+pub(super) async fn cutting(stop: Stop) {
+    match source() {
+        Some(source) => source.cutting(stop).await,
+        None => future::pending().await,
     }
 }
 

@@ -44,8 +44,8 @@
 //! - It **beats**: its reactor adds one to a number in shared memory, once a second. One that has not for ten seconds, because
 //!   code blocks its thread, is aborted and replaced.
 //! - It **stops** when it is asked to: its listeners accept nothing more, [`stopping`] resolves, and it ends when `main` returns, or
-//!   when every connection that its listeners accepted is closed, or when its grace period is over: then what is left is cut, and
-//!   counted.
+//!   when every connection that its listeners accepted is closed, or when its grace period is over: then what is left is counted and
+//!   cut, and `main` has 50 ms to log whom its [`Server`](crate::net::Server) names.
 //! - When it **ends** without having been asked to, another takes its place ([`Restart`]): the first time at once, then after
 //!   100 ms, 200 ms and so on. A slot in which workers end too often is given up, while the others serve. [`ExitReason`] tells
 //!   ends apart.

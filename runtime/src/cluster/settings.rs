@@ -166,8 +166,8 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             // nginx's.
             fast_grace: Duration::from_secs(1),
-            // The worker has nothing to do any more but to count and to exit.
-            kill_margin: Duration::from_millis(100),
+            // The worker counts, gives its `main` 50 ms to log whom it cuts, and exits, which takes some milliseconds more.
+            kill_margin: Duration::from_millis(200),
             // A killed process is gone within milliseconds; unmapping a hundred gigabytes takes a second.
             reap_timeout: Duration::from_secs(5),
             max_requests: None,

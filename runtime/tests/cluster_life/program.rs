@@ -81,6 +81,14 @@ async fn main(plot: String) -> ExitCode {
     match plot.as_str() {
         "serve" => serve("127.0.0.1:0").await,
         "plain" => accept().await,
+        "account" => account().await,
+        "late" => accept_too_late().await,
+        "stuck" => {
+            account().await;
+            loop {
+                std::hint::spin_loop();
+            }
+        }
         // A plot may have an address.
         plot if plot.starts_with("at:") => serve(&plot[3..]).await,
         "elsewhere" => {
@@ -114,6 +122,27 @@ async fn serve(address: &str) {
         panic!("somebody has asked for it")
     };
     or(served, asked).await;
+}
+
+/// A server that tells how its end went.
+async fn account() {
+    let server = Server::bind("127.0.0.1:0").await.expect("the supervisor has a listener");
+    println!("at {}", server.local_addr().expect("it listens"));
+    let drained = server.serve(async |stream, _| talk(stream, &Event::new()).await).await;
+    println!("{}", drained.expect("it is a good listener"));
+}
+
+/// Beside a server without clients, a listener that is not asked for any before it is time to stop.
+async fn accept_too_late() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("the supervisor has a listener");
+    println!("at {}", listener.local_addr().expect("it listens"));
+    let server = Server::bind("127.0.0.1:0").await.expect("the supervisor has a listener");
+    runtime::spawn(server.serve(async |stream, _| talk(stream, &Event::new()).await)).detach();
+    cluster::stopping().await;
+    sleep(Duration::from_millis(5)).await;
+    let (_stream, _) = listener.accept().await.expect("it is a good listener");
+    println!("accepted");
+    std::future::pending::<()>().await;
 }
 
 /// A server without a `Server`: it knows nothing of stopping.

@@ -149,6 +149,10 @@ impl Client {
         Self { stream: BufReader::new(stream) }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.stream.get_ref().local_addr().expect("it is a socket")
+    }
+
     pub(crate) fn say(&mut self, request: &str) {
         self.stream.get_mut().write_all(format!("{request}\n").as_bytes()).expect("the server is there");
     }

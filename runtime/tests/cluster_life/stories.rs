@@ -24,6 +24,9 @@ stories! {
     a_request_under_way_is_answered_when_the_cluster_stops
     who_stays_past_the_grace_period_is_cut_and_counted
     a_second_signal_hurries
+    a_server_has_a_last_moment_to_name_whom_it_cuts
+    who_is_cut_is_counted_even_if_the_worker_does_not_live_to_tell
+    nobody_is_accepted_in_the_last_moment
     signals_to_the_whole_group_are_the_supervisors_business
     a_reload_cuts_nobody
     a_worker_that_hangs_is_killed
@@ -131,6 +134,55 @@ fn a_second_signal_hurries() {
         assert_eq!(end.status.code(), Some(0), "whoever hurries knows that clients are cut: {end:?}");
         assert_eq!(end.stdout, "ended: 1 cut, 0 killed\n");
     }
+}
+
+fn a_server_has_a_last_moment_to_name_whom_it_cuts() {
+    let account = "account workers=1";
+    for (words, signals, code) in [
+        ("grace=100", ["TERM"].as_slice(), 124),
+        ("grace=100 threads", &["TERM"], 124),
+        ("grace=100 wait", &["TERM"], 124),
+        ("", &["TERM", "TERM"], 0),
+        ("", &["INT"], 0),
+    ] {
+        let (program, place) = Program::serving(format!("{account} {words}").trim(), 1);
+        let mut clients = Vec::from([(); 3].map(|()| Client::of(place)));
+        clients.iter_mut().for_each(|client| _ = client.server());
+        for (sent, signal) in signals.iter().enumerate() {
+            until("it is stopping", || sent == 0 || program.has_said("stopping") > 0);
+            program.signal(signal);
+        }
+        clients.iter_mut().for_each(|client| drop(client.hear().expect_err("it is cut")));
+        let end = program.end();
+        assert_eq!(end.status.code(), Some(code), "{words}: {end:?}");
+        let lines: Vec<_> = end.stdout.lines().collect();
+        let [first, named @ .., last] = lines.as_slice() else { panic!("{words}: {end:?}") };
+        assert_eq!(*first, "0 connections finished, 3 were cut", "{words}: {end:?}");
+        assert_eq!(*last, "ended: 3 cut, 0 killed", "{words}: {end:?}");
+        assert_eq!(named.len(), 3, "{words}: {end:?}");
+        for client in &clients {
+            let name = format!("  client {}, connected for ", client.address());
+            assert!(named.iter().any(|line| line.starts_with(&name)), "{words}: {name}: {end:?}");
+        }
+    }
+}
+
+fn who_is_cut_is_counted_even_if_the_worker_does_not_live_to_tell() {
+    let (program, place) = Program::serving("stuck workers=1 grace=100", 1);
+    let mut clients = Vec::from([(); 3].map(|()| Client::of(place)));
+    clients.iter_mut().for_each(|client| _ = client.server());
+    program.signal("TERM");
+    let end = program.end();
+    assert_eq!(end.status.code(), Some(124), "{end:?}");
+    assert!(end.stdout.ends_with("\nended: 3 cut, 1 killed\n"), "{end:?}");
+}
+
+fn nobody_is_accepted_in_the_last_moment() {
+    let (program, place) = Program::serving("late workers=1", 1);
+    let _queued = Client::of(place);
+    program.signal("INT");
+    let end = program.end();
+    assert_eq!(end.stdout, "ended: 0 cut, 0 killed\n", "{end:?}");
 }
 
 fn signals_to_the_whole_group_are_the_supervisors_business() {

@@ -68,7 +68,8 @@ const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 /// - **The end.** [`drain`](Self::drain) stops accepting, takes those in who are in the kernel's queue already, closes the
 ///   listener, and waits for the handlers. Whoever is left at the deadline is cancelled, and named.
 ///   Dropping the future of [`serve`](Self::serve) cancels everybody at once.
-/// - **In a worker of a cluster** it stops when the worker is to stop, and its handlers have the worker's grace period.
+/// - **In a worker of a cluster** it stops when the worker is to stop, and its handlers have the worker's grace period. Then
+///   [`serve`](Self::serve) returns, and there are 50 ms to log whom it has cut.
 pub struct Server<L: Listener = TcpListener> {
     shared: Rc<Shared<L>>,
 }

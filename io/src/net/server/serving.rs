@@ -7,11 +7,7 @@ use super::{
     outcome::Outcome,
     shared::Shared,
 };
-use crate::{
-    handle_error::HandleError,
-    net::share::{self, Stop},
-    sys,
-};
+use crate::{handle_error::HandleError, net::share, sys};
 use futures_lite::future::{or, pending};
 use runtime_executor::{
     task::{self, yield_now},
@@ -29,10 +25,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long clients have after their listener has failed for good: as long as a worker of nginx or gunicorn is usually
 /// given.
 const FAILED_GRACE: Duration = Duration::from_secs(30);
-
-/// Beyond the grace period of a worker's stop: at its end whoever has called for the stop ends the worker, and counts whom
-/// that cuts. If we were first they would seem to have left by themselves.
-const STOP_MARGIN: Duration = Duration::from_secs(1);
 
 /// One run of `serve`.
 pub(super) struct Serving<L: Listener, H> {
@@ -78,10 +70,13 @@ where
     }
 
     /// Waits for the word of whoever hands out the listeners of this process, such as the supervisor of a cluster, and
-    /// stops then. Never comes to an end.
+    /// stops then. It cuts when it is told to, not by a clock of its own: whoever calls for that counts first whom it
+    /// will cut, and those who were gone before would seem to have left by themselves. Never comes to an end.
     async fn told_to_stop(&self) -> Option<io::Error> {
-        let Stop { grace, .. } = share::stopping().await;
-        self.shared.drain(Some(Instant::now() + grace + STOP_MARGIN));
+        let stop = share::stopping().await;
+        self.shared.drain(None);
+        share::cutting(stop).await;
+        self.shared.drain(Some(Instant::now()));
         pending().await
     }
 

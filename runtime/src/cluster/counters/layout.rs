@@ -6,7 +6,7 @@
 //! departed  a block: what workers that are gone have counted, and the supervisor itself
 //! seats     a block for each
 //!
-//! block     life + 1 (0: nobody) | slot | beats | accepted | closed | … | 64 named counters
+//! block     life + 1 (0: nobody) | slot | beats | accepted | closed | cut | … | 64 named counters
 //! ```
 //!
 //! Every cell has one writer at a time: the supervisor the head, the names and who sits where; a worker its own block. All
@@ -47,6 +47,7 @@ const SLOT: usize = 1;
 const BEATS: usize = 2;
 const ACCEPTED: usize = 3;
 const CLOSED: usize = 4;
+const CUT: usize = 5;
 const NAMED: usize = LINE;
 
 /// As the sockets expect them.
@@ -260,6 +261,23 @@ impl Seat {
     /// Those of them that are closed.
     pub(crate) fn closed(&self) -> &'static AtomicU64 {
         &self.cells[CLOSED]
+    }
+
+    /// How many of them are open.
+    pub(crate) fn open_connections(&self) -> u64 {
+        let closed = self.closed().load(Ordering::Acquire);
+        self.accepted().load(Ordering::Relaxed).saturating_sub(closed)
+    }
+
+    /// For the worker: its time is up, and what is open now it will cut. It is written here so that the figure is right even
+    /// if it is killed before it could tell.
+    pub(crate) fn count_cut(&self) {
+        self.cells[CUT].fetch_max(self.open_connections(), Ordering::Relaxed);
+    }
+
+    /// How many are lost if it ends now: those that are open, or were when it began to cut.
+    pub(crate) fn lost_connections(&self) -> u64 {
+        self.cells[CUT].load(Ordering::Relaxed).max(self.open_connections())
     }
 
     /// Both of them, for the sockets that count.

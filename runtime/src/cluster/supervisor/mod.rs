@@ -223,9 +223,7 @@ impl Supervisor {
             News::Gone(id, how) => {
                 let Some(life) = self.lives.get_mut(&id) else { return };
                 life.is_gone = true;
-                let seat = self.counters.seat(life.birth.seat);
-                let closed = seat.closed().load(Ordering::Acquire);
-                let open = seat.accepted().load(Ordering::Relaxed).saturating_sub(closed);
+                let open = self.counters.seat(life.birth.seat).lost_connections();
                 self.tell_fleet(Event::Exited { life: id, how, open });
             }
         }

@@ -20,7 +20,7 @@ use std::{
     os::fd::OwnedFd,
     pin::Pin,
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 /// The answer to a request: the number of the listener, and its socket.
@@ -60,15 +60,9 @@ impl Doors {
         }
     }
 
-    /// How many connections from these listeners are open.
-    pub(super) fn open_connections(&self) -> u64 {
-        let closed = self.seat.closed().load(Ordering::Acquire);
-        self.seat.accepted().load(Ordering::Relaxed).saturating_sub(closed)
-    }
-
     /// Whether there are listeners, and all is closed that was accepted.
     pub(super) fn are_quiet(&self) -> bool {
-        !self.open.borrow().is_empty() && self.open_connections() == 0
+        !self.open.borrow().is_empty() && self.seat.open_connections() == 0
     }
 
     /// Whether nothing more will be accepted.
@@ -192,5 +186,11 @@ impl ListenerSource for Source {
             worker.stopping.begun().await;
             Stop::within(worker.stopping.remaining().unwrap_or_default())
         })
+    }
+
+    /// Not by the clock, but when the worker has counted what is open.
+    fn cutting(&self, _: Stop) -> Pin<Box<dyn Future<Output = ()>>> {
+        let worker = Rc::clone(&self.0);
+        Box::pin(async move { worker.stopping.cutting().await })
     }
 }

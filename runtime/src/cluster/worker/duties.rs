@@ -18,8 +18,10 @@ use std::{io, rc::Rc, sync::atomic::Ordering, time::Duration};
 const LOOK: Duration = Duration::from_millis(10);
 /// How long it is waited for that somebody takes what is in a queue: perhaps nobody accepts any more.
 const LONGEST_SWEEP: Duration = Duration::from_millis(500);
-/// What a [`Server`](crate::net::Server) has, when its last connection is closed, to let `main` return.
-const LAST_TURNS: Duration = Duration::from_millis(20);
+/// What `main` has when a [`Server`](crate::net::Server) of it has nobody left, or has to cut whom it has left: it gets the
+/// account of that, logs it, and returns. Ample for this even on a busy machine, and a part of what the supervisor waits
+/// after the deadline (`kill_margin`).
+const LAST_MOMENT: Duration = Duration::from_millis(50);
 
 fn start(name: &str, duty: impl Future<Output = ()> + 'static) {
     task::Builder::new().name(name).daemon(true).spawn(duty).detach();
@@ -68,11 +70,8 @@ async fn hear(worker: Rc<Worker>, mut reader: Reader<Rc<UnixStream>>) {
         match message {
             ToWorker::Bound { request, result } => worker.doors.bound(request, result, descriptors.pop()),
             ToWorker::Stop { grace, last } => stop(&worker, grace, last),
-            ToWorker::Hurry => {
-                worker.stopping.begin(Duration::ZERO);
-                worker.count_cut();
-                worker.stopping.end();
-            }
+            // Who drains looks at the time again and again.
+            ToWorker::Hurry => stop(&worker, Duration::ZERO, false),
             ToWorker::Adopt { listener, key } => worker.doors.adopt(listener, key, descriptors.pop()),
             ToWorker::Release { listener, key } => worker.doors.release(listener, key),
             ToWorker::CounterIs { name, index } => worker.counters(|counters| counters.assign(&name, index)),
@@ -95,22 +94,24 @@ fn stop(worker: &Rc<Worker>, grace: Duration, last: bool) {
 
 async fn drain(worker: Rc<Worker>) {
     let began = Instant::now();
-    while let Some(remaining) = worker.stopping.remaining().filter(|remaining| !remaining.is_zero()) {
+    while let Some(remaining) = worker.stopping.time_left() {
         sleep(remaining.min(LOOK)).await;
         let is_swept = worker.doors.are_swept() || began.elapsed() > LONGEST_SWEEP;
         if is_swept && worker.doors.are_quiet() && !worker.stopping.is_watched() {
             if worker.doors.has_server() {
                 // It gives its account, and `main` returns by itself.
-                sleep(remaining.min(LAST_TURNS)).await;
+                sleep(remaining.min(LAST_MOMENT)).await;
             }
             break;
         }
     }
-    // What is open now is cut. (A server waits longer than we do, so it has cut nothing yet.)
-    worker.count_cut();
+    worker.cut();
+    if worker.doors.has_server() {
+        sleep(LAST_MOMENT).await;
+    }
     worker.stopping.end();
-    if let Some(remaining) = worker.stopping.remaining() {
-        sleep(remaining).await;
+    while let Some(remaining) = worker.stopping.time_left() {
+        sleep(remaining.min(LOOK)).await;
     }
     // Tasks that outlive `main` are waited for no longer.
     if !worker.has_left.get() {

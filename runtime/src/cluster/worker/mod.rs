@@ -103,8 +103,6 @@ pub(super) struct Worker {
     has_asked_to_go: Cell<bool>,
     /// Requests that the user has counted.
     served: Cell<u64>,
-    /// Connections that were open when it stopped waiting for them.
-    cut: Cell<u64>,
     /// It waits for nothing any more.
     has_left: Cell<bool>,
     /// What `main` has returned.
@@ -159,7 +157,6 @@ fn live(seat: Seat, plan: &Plan, main: &Main, announce: impl FnOnce(Handle)) -> 
         has_said_ready: Cell::new(false),
         has_asked_to_go: Cell::new(false),
         served: Cell::new(0),
-        cut: Cell::new(0),
         has_left: Cell::new(false),
         code: Cell::new(None),
     });
@@ -257,7 +254,7 @@ impl Worker {
         // Refused if the time was up while tasks were waited for.
         let _ = runtime.try_block_on(life);
         self.has_left.set(true);
-        let forced = self.cut.get().max(self.doors.open_connections());
+        let forced = self.seat.lost_connections();
         let farewell = || async {
             // What was sent to others is on its way before this.
             let _ = office.flush().await;
@@ -276,9 +273,11 @@ impl Worker {
         self.code.take().unwrap_or(ExitCode::SUCCESS)
     }
 
-    /// What is open now is cut.
-    fn count_cut(&self) {
-        self.cut.set(self.cut.get().max(self.doors.open_connections()));
+    /// What is open now is counted, and then cut. Nothing is accepted any more: it would be neither served nor counted.
+    fn cut(&self) {
+        self.doors.close(false);
+        self.seat.count_cut();
+        self.stopping.cut();
     }
 
     fn counters(&self, f: impl FnOnce(&Counters)) {

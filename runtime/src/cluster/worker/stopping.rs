@@ -1,9 +1,12 @@
 //! How a worker comes to its end: told to stop, hurried, left behind by its supervisor.
 //!
 //! ```text
-//!              begin                 the deadline, or nothing is left to wait for
-//!   Serving ──────────> Draining(until) ───────────────── end ──────────────────> Over
+//!              begin                  the deadline, or all is quiet             a last moment
+//!   Serving ──────────> Draining(until) ──────────── cut ───────────> Cutting ─────── end ───────> Over
 //! ```
+//!
+//! What is open when it cuts was counted just before. The last moment is for servers, which cancel their handlers and say
+//! whose they were, and for `main` to pass that on.
 //!
 //! Who may call it off: nobody. A worker that has begun to stop is replaced, never kept.
 
@@ -17,7 +20,9 @@ pub(super) struct Stopping {
     deadline: Cell<Option<Instant>>,
     /// Set when it begins to drain.
     has_begun: Event,
-    /// Set when what is still going on is to be cut.
+    /// Set when what is open was counted, and is to be cut.
+    is_cutting: Event,
+    /// Set when `main` is not waited for any longer.
     is_over: Event,
     /// Somebody has asked to be told, and decides by returning from main when it is done.
     is_watched: Cell<bool>,
@@ -28,6 +33,7 @@ impl Stopping {
         Self {
             deadline: Cell::new(None),
             has_begun: Event::new(),
+            is_cutting: Event::new(),
             is_over: Event::new(),
             is_watched: Cell::new(false),
         }
@@ -40,6 +46,11 @@ impl Stopping {
         self.deadline.set(Some(former.map_or(deadline, |former| former.min(deadline))));
         self.has_begun.set();
         former.is_none()
+    }
+
+    /// Whoever has connections is to cut them.
+    pub(super) fn cut(&self) {
+        self.is_cutting.set();
     }
 
     /// Nothing is left to wait for in `main`.
@@ -56,8 +67,17 @@ impl Stopping {
         self.deadline.get().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// The same; `None` also when nothing is left.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.remaining().filter(|remaining| !remaining.is_zero())
+    }
+
     pub(super) async fn begun(&self) {
         self.has_begun.wait().await;
+    }
+
+    pub(super) async fn cutting(&self) {
+        self.is_cutting.wait().await;
     }
 
     pub(super) async fn over(&self) {

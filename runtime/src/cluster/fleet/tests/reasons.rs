@@ -57,14 +57,14 @@ fn an_end_that_was_asked_for() {
     let kill = Ended::Signal { signal: 9, core_dumped: false };
     assert_eq!(reason(&stop, 0, Ended::Code(0)), ExitReason::Stopped);
     // It could not say more, so what its counters say has to do.
-    assert_eq!(reason(&stop, 30_100, kill), ExitReason::Forced { connections: 2 });
+    assert_eq!(reason(&stop, 30_200, kill), ExitReason::Forced { connections: 2 });
     // Somebody else killed it, within its time.
     assert_eq!(reason(&stop, 10_000, kill), ExitReason::Signal { signal: 9, core_dumped: false });
     assert_eq!(reason(&stop, 10_000, Ended::Code(101)), ExitReason::Code(101));
     // It counted itself, and was killed afterwards because it took too long to end.
     let told = |forced| [&stop[..], &[Event::Ending { life: LIFE, forced }]].concat();
     assert_eq!(reason(&told(7), 30_000, Ended::Code(0)), ExitReason::Forced { connections: 7 });
-    assert_eq!(reason(&told(7), 30_100, kill), ExitReason::Forced { connections: 7 });
+    assert_eq!(reason(&told(7), 30_200, kill), ExitReason::Forced { connections: 7 });
     assert_eq!(reason(&told(0), 30_000, Ended::Code(1)), ExitReason::Stopped);
 }
 

@@ -29,15 +29,15 @@ fn what_is_cut_at_the_deadline_is_counted_exactly() {
     story.at(30_000).event(Event::Ending { life: LifeId(1), forced: 3 }).exits(1, 0);
     // The last one does nothing of the kind; its counters say what was lost with it.
     let how = Ended::Signal { signal: 9, core_dumped: false };
-    story.at(30_105).event(Event::Exited { life: LifeId(2), how, open: 4 }).expect(
+    story.at(30_205).event(Event::Exited { life: LifeId(2), how, open: 4 }).expect(
         "0.000 stop 0 within 30 s, all stop
          0.000 stop 1 within 30 s, all stop
          0.000 stop 2 within 30 s, all stop
          10.000 0 stopped as asked
          30.000 1 was stopped at its deadline, with 3 open connections
-         30.100 kill 2
-         30.105 2 was stopped at its deadline, with 4 open connections
-         30.105 finish Stopped, forced 7, killed 1, abandoned 0: exit code 124",
+         30.200 kill 2
+         30.205 2 was stopped at its deadline, with 4 open connections
+         30.205 finish Stopped, forced 7, killed 1, abandoned 0: exit code 124",
     );
 }
 
@@ -61,10 +61,10 @@ fn asked_again_it_hurries_and_once_more_it_kills() {
 #[test]
 fn hurrying_never_gives_more_time_than_there_was() {
     let mut story = Story::of_ready(1, settings());
-    story.event(GRACEFUL).at(29_900).event(GRACEFUL).at(30_100).expect(
+    story.event(GRACEFUL).at(29_900).event(GRACEFUL).at(30_200).expect(
         "0.000 stop 0 within 30 s, all stop
          29.900 hurry 0
-         30.100 kill 0",
+         30.200 kill 0",
     );
 }
 
@@ -147,7 +147,7 @@ fn predecessors_keep_their_earlier_deadline_and_one_that_hangs_its_own_end() {
          12.000 kill 1
          13.000 1 hung, and was killed
          13.000 2 stopped as asked
-         39.100 kill 0
+         39.200 kill 0
          40.000 0 was stopped at its deadline, with 0 open connections
          40.000 finish Stopped, forced 0, killed 1, abandoned 0: exit code 124",
     );

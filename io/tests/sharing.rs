@@ -80,6 +80,20 @@ impl ListenerSource for Supervisor {
     }
 }
 
+/// Gives everybody the same socket, as to the workers of a cluster.
+struct Same(net::TcpListener);
+
+impl ListenerSource for Same {
+    fn bind(&self, _: Place) -> LocalBoxFuture<'static, io::Result<Shared>> {
+        let shared = self.0.try_clone().and_then(|socket| Shared::new(socket.into(), None));
+        Box::pin(async { shared })
+    }
+
+    fn stopping(&self) -> LocalBoxFuture<'static, Stop> {
+        Box::pin(future::pending())
+    }
+}
+
 /// A listener from a supervisor, the handle on it, and the supervisor's own descriptor.
 async fn handed_out(tally: Option<Tally>) -> (TcpListener, Share, net::TcpListener) {
     let supervisor = Rc::new(Supervisor { tally, ..Supervisor::default() });
@@ -99,6 +113,33 @@ fn slot() -> (net::TcpListener, OwnedFd) {
 
 fn connect(listener: impl AsFd) -> net::TcpStream {
     net::TcpStream::connect(address_of(listener)).unwrap()
+}
+
+#[test]
+fn a_burst_is_divided_among_those_who_share_the_listener() {
+    run(async {
+        let kept: net::TcpListener = slot().0;
+        share::install(Rc::new(Same(kept.try_clone().unwrap())));
+        let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _clients: Vec<_> = (0..6).map(|_| connect(&kept)).collect();
+        let taken = Rc::new(RefCell::new(Vec::new()));
+        for (name, listener) in [("first", first), ("second", second)] {
+            let taken = Rc::clone(&taken);
+            let accept = async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    taken.borrow_mut().push((name, stream));
+                }
+            };
+            spawn(accept).detach();
+        }
+        while taken.borrow().len() < 6 {
+            yield_now().await;
+        }
+        let of_first = taken.borrow().iter().filter(|(name, _)| *name == "first").count();
+        assert_eq!(of_first, 3);
+    });
 }
 
 #[test]

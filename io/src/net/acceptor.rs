@@ -21,7 +21,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
 };
@@ -189,6 +189,8 @@ struct Part<S: Accepted> {
     adopted: Mutex<Vec<Arc<Adopted<S>>>>,
     /// Counts turns, so that of several sockets with a queue none is forgotten.
     turns: AtomicUsize,
+    /// The last connection was accepted in this turn: the next one is in the next.
+    has_accepted: AtomicBool,
     sweep: Mutex<Sweep>,
 }
 
@@ -213,7 +215,13 @@ const MAX_SWEPT: usize = 4096;
 
 impl<S: Accepted> Part<S> {
     fn new(share: Share) -> Self {
-        Self { share, adopted: Mutex::default(), turns: AtomicUsize::new(0), sweep: Mutex::default() }
+        Self {
+            share,
+            adopted: Mutex::default(),
+            turns: AtomicUsize::new(0),
+            has_accepted: AtomicBool::new(false),
+            sweep: Mutex::default(),
+        }
     }
 
     fn adopted(&self) -> Vec<Arc<Adopted<S>>> {
@@ -304,12 +312,18 @@ impl<S: Accepted> Part<S> {
         waiter: &mut WaiterId,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<OneAccepted<S>>> {
+        // A burst wakes all workers, and is to be divided among them, not to go to whoever is here first.
+        if self.has_accepted.swap(false, Relaxed) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let adopted = self.adopted();
         let sockets = 1 + adopted.len();
         let first = if sockets == 1 { 0 } else { self.turns.fetch_add(1, Relaxed) % sockets };
         for socket in (first..sockets).chain(0..first) {
             let io = if socket == 0 { own } else { &adopted[socket - 1].io };
             if let Poll::Ready(accepted) = poll_one::<S>(io, waiter, context) {
+                self.has_accepted.store(true, Relaxed);
                 return Poll::Ready(accepted);
             }
         }

@@ -226,22 +226,32 @@ pub(crate) const LIES: &[(u64, &str)] = &[
     (2, "half a message, and the end"),
     (3, "an empty message"),
     (4, "noise, and more of it than is read"),
+    (TO_OTHERS, "to other workers, a message that is none"),
+    (TO_OTHERS + 1, "to other workers, a message of four gigabytes"),
+    (TO_OTHERS + 3, "to other workers, an empty message"),
+    (TO_OTHERS + 4, "to other workers, noise"),
 ];
 
-/// On the socket by which the runtime talks to the supervisor, behind its back.
+/// From here on the lies are told on the socket for messages, which the supervisor passes on.
+const TO_OTHERS: u64 = 10;
+
+/// On a socket by which the runtime talks to the supervisor, behind its back.
 fn lie(way: u64) {
     let value = env::var("RUNTIME_WORKER").expect("this is a worker process");
-    let control: i32 = value.split(':').nth(1).and_then(|number| number.parse().ok()).expect("a descriptor");
+    // The supervisor's number stands first, then the sockets for control and for messages.
+    let (socket, way) = (1 + (way / TO_OTHERS) as usize, way % TO_OTHERS);
+    let socket: i32 =
+        value.split(':').nth(socket).and_then(|number| number.parse().ok()).expect("a descriptor");
     let say = |bytes: &[u8]| {
         // What does not fit is left.
-        let _ = send(control, bytes, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
+        let _ = send(socket, bytes, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
     };
     match way {
         0 => say(b"\x04\0\0\0\xff\xff\xff\xff"),
         1 => say(b"\xff\xff\xff\xff and so on"),
         2 => {
             say(b"\x40\0\0\0half");
-            let _ = shutdown(control, Shutdown::Write);
+            let _ = shutdown(socket, Shutdown::Write);
         }
         3 => say(b"\0\0\0\0"),
         _ => say(&vec![0x5a; 1 << 20]),

@@ -127,7 +127,8 @@ pub(crate) fn idle() {
             sleep(Duration::from_secs(seconds as u64)).await;
             let (woken, cpu) = (switches(process) - before, cpu_time(process) - cpu);
             println!("{name}: woken {woken} times in {seconds} s, processor time {cpu:.1?}");
-            assert!(woken <= 2 * seconds as u64 + 2, "the {name} was woken {woken} times");
+            // Twice as often would be a wake-up for something else.
+            assert!(woken <= seconds as u64 * 3 / 2 + 2, "the {name} was woken {woken} times");
         }
         assert!(cluster.stop().await.success());
     });

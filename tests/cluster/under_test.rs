@@ -123,6 +123,14 @@ impl UnderTest {
         .await
     }
 
+    /// Waits until none of these workers is left.
+    pub(crate) async fn until_gone(&self, former: &[Pid]) {
+        until("the former workers are gone", || {
+            self.workers().iter().all(|worker| !former.contains(worker)).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) fn zombies(&self) -> usize {
         children(self.supervisor()).into_iter().filter(|child| child.state == 'Z').count()
     }

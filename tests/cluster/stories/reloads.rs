@@ -30,10 +30,7 @@ pub(crate) fn fail_nobody() {
         for _ in 0..reloads {
             sleep(Duration::from_millis(100)).await;
             cluster.signal(Signal::SIGHUP);
-            until("nobody of the old generation is left", || {
-                cluster.workers().iter().all(|worker| !workers.contains(worker)).then_some(())
-            })
-            .await;
+            cluster.until_gone(&workers).await;
             workers = cluster.until_serving(2).await;
         }
         let seen = load.stop().await;
@@ -59,10 +56,7 @@ pub(crate) fn broken_start() {
         }
         fs::write(cluster.folder.join(server::BOOT), "").expect("the folder takes files");
         cluster.signal(Signal::SIGHUP);
-        until("the old ones are gone", || {
-            cluster.workers().iter().all(|worker| !workers.contains(worker)).then_some(())
-        })
-        .await;
+        cluster.until_gone(&workers).await;
         cluster.until_serving(2).await;
         let ledger = Ledger::draw_up(load.stop().await, &cluster.journal(), &[]);
         assert!(ledger.is_clean() && ledger.cut_off == 0, "a reload was noticed:\n{ledger}");
@@ -111,10 +105,7 @@ pub(crate) fn slow_start() {
             "the old ones are there:\n{}",
             cluster.log()
         );
-        until("the old ones are gone", || {
-            cluster.workers().iter().all(|worker| !workers.contains(worker)).then_some(())
-        })
-        .await;
+        cluster.until_gone(&workers).await;
         cluster.until_serving(2).await;
         let ledger = Ledger::draw_up(load.stop().await, &cluster.journal(), &[]);
         assert!(ledger.is_clean() && ledger.cut_off == 0, "a reload was noticed:\n{ledger}");
@@ -143,10 +134,7 @@ pub(crate) fn new_program() {
         replace(&cluster, &good);
         let new = fs::metadata(cluster.program()).expect("it is there");
         cluster.signal(Signal::SIGHUP);
-        until("the old ones are gone", || {
-            cluster.workers().iter().all(|worker| !workers.contains(worker)).then_some(())
-        })
-        .await;
+        cluster.until_gone(&workers).await;
         for worker in cluster.until_serving(2).await {
             use std::os::unix::fs::MetadataExt;
             let runs = fs::metadata(format!("/proc/{worker}/exe")).expect("it lives");

@@ -31,13 +31,10 @@ impl TcpStream {
         for address in lookup_host(addr).await? {
             match TcpSocket::for_address(&address)?.connect(address).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(ConnectError { address, error }),
+                Err(error) => last = Some(AddressError { verb: "connect to", address, error }),
             }
         }
-        Err(match last {
-            Some(last) => io::Error::new(last.error.kind(), last),
-            None => io::Error::new(io::ErrorKind::InvalidInput, "there is no address to connect to"),
-        })
+        Err(AddressError::last(last, "there is no address to connect to"))
     }
 
     /// [`connect`](Self::connect), given up after `limit` for all addresses and the look-up together.
@@ -71,20 +68,31 @@ impl TcpStream {
     }
 }
 
-/// Which address could not be connected to, and why.
+/// Which address could not be connected or bound to, and why.
 #[derive(Debug)]
-struct ConnectError {
-    address: SocketAddr,
-    error: io::Error,
+pub(super) struct AddressError {
+    pub(super) verb: &'static str,
+    pub(super) address: SocketAddr,
+    pub(super) error: io::Error,
 }
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}: {}", self.address, self.error)
+impl AddressError {
+    /// What became of a list of addresses of which none would do.
+    pub(super) fn last(last: Option<Self>, none: &'static str) -> io::Error {
+        match last {
+            Some(last) => io::Error::new(last.error.kind(), last),
+            None => io::Error::new(io::ErrorKind::InvalidInput, none),
+        }
     }
 }
 
-impl Error for ConnectError {
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.verb, self.address, self.error)
+    }
+}
+
+impl Error for AddressError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.error)
     }

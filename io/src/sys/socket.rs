@@ -3,6 +3,7 @@
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd},
 };
 
@@ -20,15 +21,22 @@ pub(crate) const BACKLOG: i32 = 1024;
 
 /// A TCP socket that neither blocks nor survives `exec`.
 pub(crate) fn tcp(domain: Domain) -> io::Result<Socket> {
-    stream(domain, Some(Protocol::TCP))
+    open(domain, Type::STREAM, Some(Protocol::TCP))
+}
+
+/// A UDP socket at an address, which neither blocks nor survives `exec`.
+pub(crate) fn bound_datagram(address: SocketAddr) -> io::Result<Socket> {
+    let socket = open(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 /// A Unix socket for streams that neither blocks nor survives `exec`.
 pub(crate) fn unix() -> io::Result<Socket> {
-    stream(Domain::UNIX, None)
+    open(Domain::UNIX, Type::STREAM, None)
 }
 
-fn stream(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
+fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
     #[cfg(any(
         target_os = "android",
         target_os = "dragonfly",
@@ -38,7 +46,7 @@ fn stream(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
         target_os = "netbsd",
         target_os = "openbsd",
     ))]
-    return Socket::new(domain, Type::STREAM.nonblocking(), protocol);
+    return Socket::new(domain, kind.nonblocking(), protocol);
     #[cfg(not(any(
         target_os = "android",
         target_os = "dragonfly",
@@ -49,7 +57,7 @@ fn stream(domain: Domain, protocol: Option<Protocol>) -> io::Result<Socket> {
         target_os = "openbsd",
     )))]
     {
-        let socket = Socket::new(domain, Type::STREAM, protocol)?;
+        let socket = Socket::new(domain, kind, protocol)?;
         socket.set_nonblocking(true)?;
         Ok(socket)
     }

@@ -41,6 +41,7 @@
 //! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`], [`task::defer`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
+//! | pipes, also with a name | [`io::pipe()`], [`io::fifo`] |
 //! | serving connections, and stopping in order | [`net::Server`] |
 //! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |

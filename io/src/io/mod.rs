@@ -21,6 +21,10 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+pub mod fifo;
+mod pipe;
+
+pub use self::pipe::{PipeReader, PipeWriter, packet_pipe, pipe};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub use futures_lite::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, BufWriter, Cursor, ReadHalf,

@@ -7,18 +7,39 @@ use std::{
 };
 
 /// Sets `O_NONBLOCK`, which belongs to the open file and so to everybody who shares it.
-#[expect(unsafe_code, reason = "fcntl has no safe wrapper in std")]
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = flags(fd)?;
+    set_flags(fd, flags, flags | libc::O_NONBLOCK)
+}
+
+/// Takes `O_NONBLOCK` away, from everybody who shares the open file.
+pub(crate) fn set_blocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = flags(fd)?;
+    set_flags(fd, flags, flags & !libc::O_NONBLOCK)
+}
+
+/// What a descriptor was opened for: to read from it, to write to it, or both.
+pub(crate) fn access(fd: BorrowedFd<'_>) -> io::Result<(bool, bool)> {
+    let mode = flags(fd)? & libc::O_ACCMODE;
+    Ok((mode == libc::O_RDONLY || mode == libc::O_RDWR, mode == libc::O_WRONLY || mode == libc::O_RDWR))
+}
+
+#[expect(unsafe_code, reason = "fcntl has no safe wrapper in std")]
+fn flags(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
     // SAFETY: S1; F_GETFL takes no argument.
-    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
-    if flags < 0 {
-        return Err(io::Error::last_os_error());
+    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) } {
+        flags @ 0.. => Ok(flags),
+        _ => Err(io::Error::last_os_error()),
     }
-    if flags & libc::O_NONBLOCK != 0 {
+}
+
+#[expect(unsafe_code, reason = "fcntl has no safe wrapper in std")]
+fn set_flags(fd: BorrowedFd<'_>, before: libc::c_int, flags: libc::c_int) -> io::Result<()> {
+    if flags == before {
         return Ok(());
     }
-    // SAFETY: S1; F_SETFL takes the integer that F_GETFL gave.
-    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) } {
+    // SAFETY: S1; F_SETFL takes an integer, made from what F_GETFL gave.
+    match unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags) } {
         0.. => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -78,7 +78,7 @@ pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
 }
 
 /// `IOV_MAX` of Linux and the BSDs; POSIX promises only 16, but no system we build for has less than this.
-const MAX_SLICES: usize = 1024;
+pub(crate) const MAX_SLICES: usize = 1024;
 
 /// Reads what has arrived and leaves it there.
 #[expect(unsafe_code, reason = "std has it for TCP only")]

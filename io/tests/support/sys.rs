@@ -88,6 +88,21 @@ pub(crate) fn make_sigpipe_deadly() {
     assert_ne!(unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) }, libc::SIG_ERR);
 }
 
+/// Whether a signal is held off on this thread, or waits.
+pub(crate) fn is_held_off(signal: libc::c_int) -> bool {
+    // SAFETY: all zeroes is a valid value.
+    let mut masked: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes the set.
+    assert_eq!(unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut masked) }, 0);
+    // SAFETY: all zeroes is a valid value.
+    let mut pending: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes the set.
+    assert_eq!(unsafe { libc::sigpending(&raw mut pending) }, 0);
+    // SAFETY: it reads the set.
+    let is_in = |set: &libc::sigset_t| unsafe { libc::sigismember(set, signal) == 1 };
+    is_in(&masked) || is_in(&pending)
+}
+
 static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// How many signals of [`catch_sigusr1`] have come.

@@ -1,5 +1,5 @@
 //! Stories of pipes and FIFOs, and of who is still at their other end.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", not(miri)))]
 
 mod support;
 

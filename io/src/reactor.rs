@@ -3,6 +3,7 @@
 use crate::{
     elsewhere,
     handle_error::HandleError,
+    io::buffers,
     net::share::ListenerSource,
     signal::Hub,
     source::{Direction, Readiness, Standing, Table, WaiterId},
@@ -62,6 +63,7 @@ pub struct Reactor {
     table: RefCell<Table>,
     pub(crate) starved: Starved,
     pub(crate) signals: Hub,
+    pub(crate) buffers: buffers::Pool,
     /// Whom `bind` asks instead of the system, in a worker of a cluster.
     pub(crate) listener_source: RefCell<Option<Rc<dyn ListenerSource>>>,
     /// Emptied and filled by each `park`; kept for its memory.
@@ -106,6 +108,7 @@ impl Reactor {
             table: RefCell::default(),
             starved: Starved::default(),
             signals: Hub::default(),
+            buffers: buffers::Pool::default(),
             listener_source: RefCell::default(),
             woken: Cell::default(),
             doorbell,

@@ -2,7 +2,8 @@
 //! written again.
 //!
 //! Native sockets have `read` and `write_all` of their own, so nothing here is needed to begin with. Generic code
-//! takes [`AsyncRead`] and [`AsyncWrite`]; buffering, lines and copying come from the extension traits.
+//! takes [`AsyncRead`] and [`AsyncWrite`]; buffering and lines come from the extension traits. What is ours is what the
+//! runtime can do better or has to know of: [`copy()`], [`copy_bidirectional()`], [`duplex()`], buffers from its pool, pipes.
 //!
 //! ```
 //! use runtime_io::{io::{AsyncBufReadExt, BufReader}, net::{TcpListener, TcpStream}};
@@ -21,13 +22,22 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+pub(crate) mod buffers;
+mod copy;
+mod copy_bidirectional;
+mod duplex;
 pub mod fifo;
+mod flow;
 mod pipe;
 
 pub use self::pipe::{PipeReader, PipeWriter, packet_pipe, pipe};
+pub use buffers::Buffer;
+pub use copy::{Copying, copy};
+pub use copy_bidirectional::{CopyBidirectional, CopyError, CopyStep, copy_bidirectional};
+pub use duplex::{DuplexStream, duplex};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub use futures_lite::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, BufWriter, Cursor, ReadHalf,
-    WriteHalf, copy, empty, repeat, sink, split,
+    WriteHalf, empty, repeat, sink, split,
 };
 pub use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result, SeekFrom};

@@ -4,6 +4,7 @@
 use super::share::{Tallied, Tally};
 use crate::{
     async_fd::AsyncFd,
+    io::Buffer,
     operation::Operation,
     registration::{Knowledge, Step},
     source::{Direction, Reading, WaiterId, Writing},
@@ -80,6 +81,17 @@ impl<S: Transport> Connection<S> {
         buf: &'a mut [u8],
     ) -> Operation<'a, Reading, S, impl FnMut(&S) -> io::Result<Step<usize>> + 'a> {
         self.io.reading(move |socket| read_step(socket, buf))
+    }
+
+    /// Takes a buffer for each attempt only, so none is held while it waits.
+    pub(crate) fn read_pooled(&self, room: usize) -> impl Future<Output = io::Result<Buffer>> {
+        self.io.reading(move |socket: &S| {
+            let mut buffer = Buffer::with_room(room);
+            let n = socket.read(buffer.room())?;
+            let is_short = n > 0 && n < buffer.room().len();
+            buffer.fill(n);
+            Ok(if is_short { Step::Short(buffer) } else { Step::Done(buffer) })
+        })
     }
 
     #[inline]

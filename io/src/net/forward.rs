@@ -20,6 +20,20 @@ macro_rules! forward {
                 $connection.read(buf)
             }
 
+            /// See [`TcpStream::read_pooled`](crate::net::TcpStream::read_pooled).
+            ///
+            /// # Errors
+            /// As there.
+            ///
+            /// # Cancel safety
+            /// Dropped before it is ready, it has read nothing.
+            pub fn read_pooled(
+                &$self,
+                room: usize,
+            ) -> impl Future<Output = io::Result<crate::io::Buffer>> {
+                $connection.read_pooled(room)
+            }
+
             /// See [`TcpStream::read_exact`](crate::net::TcpStream::read_exact).
             ///
             /// # Errors

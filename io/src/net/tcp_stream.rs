@@ -96,6 +96,44 @@ impl TcpStream {
         self.connection.read(buf)
     }
 
+    /// Reads some bytes, as soon as there are any, into a buffer of the runtime's pool with room for at least `room` bytes.
+    /// An empty one is the end. While nothing is there no buffer is held, so idle connections need none; the buffer goes
+    /// back when it is dropped.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has read nothing.
+    ///
+    /// ```
+    /// # use runtime_io::net::{Shutdown, TcpListener, TcpStream};
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// # let (server, _) = listener.accept().await?;
+    /// # client.write_all(b"echo").await?;
+    /// # client.shutdown(Shutdown::Write)?;
+    /// loop {
+    ///     let bytes = server.read_pooled(16 * 1024).await?;
+    ///     if bytes.is_empty() {
+    ///         break;
+    ///     }
+    ///     server.write_all(&bytes).await?;
+    /// }
+    /// # let mut echo = [0; 4];
+    /// # client.read_exact(&mut echo).await?;
+    /// # assert_eq!(&echo, b"echo");
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn read_pooled(&self, room: usize) -> impl Future<Output = io::Result<crate::io::Buffer>> {
+        self.connection.read_pooled(room)
+    }
+
     /// Reads until `buf` is full.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::{
     collections::VecDeque,
     env,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -633,4 +633,77 @@ fn a_cluster_echoes_with_every_kind_of_worker() {
         let end = client(address.expect("it says where it listens"), &["-c", "20", "-d", "0.2"]);
         assert!(end.status.success(), "{arguments:?}: {end:?}");
     }
+}
+
+/// A client's question, by the time of the question.
+fn time_question(asked: [u8; 8]) -> [u8; 48] {
+    let mut packet = [0; 48];
+    packet[0] = 4 << 3 | 3;
+    packet[40..].copy_from_slice(&asked);
+    packet
+}
+
+fn udp_socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    socket
+}
+
+#[test]
+fn who_asks_for_the_time_is_answered_and_what_is_no_question_is_not() {
+    let server = Program::example("udp_time", &["serve", "127.0.0.1:0"]);
+    let line = server.line();
+    let address = line.strip_prefix("serving the time on ").expect("an announcement");
+    let client = udp_socket();
+    client.connect(address).expect("an address");
+    let mut from_a_server = time_question([1; 8]);
+    from_a_server[0] = 4 << 3 | 4;
+    for garbage in [&b""[..], b"time, please", &time_question([2; 8])[..47], &from_a_server] {
+        client.send(garbage).expect("it is sent");
+    }
+    client.send(&time_question([9; 8])).expect("it is sent");
+    let mut answer = [0; 1024];
+    // The first answer that comes is that to the last question: the others got none.
+    assert_eq!(client.recv(&mut answer).expect("an answer"), 48);
+    assert_eq!((answer[0] & 7, &answer[24..32]), (4, &[9; 8][..]));
+    assert!(answer[32..40] <= answer[40..48], "received after it was sent: {answer:?}");
+}
+
+#[test]
+fn the_time_is_asked_for_again_and_an_answer_to_nobody_is_not_believed() {
+    let server = udp_socket();
+    let client = Program::example("udp_time", &["ask", &server.local_addr().unwrap().to_string()]);
+    let mut packet = [0; 1024];
+    // The first question, or its answer, is lost.
+    server.recv_from(&mut packet).expect("a question");
+    let (length, from) = server.recv_from(&mut packet).expect("the same again");
+    assert_eq!((length, packet[0] & 7), (48, 3));
+    let asked = u64::from_be_bytes(packet[40..48].try_into().unwrap());
+    let hour = 3_600_u64 << 32;
+    let answer = |originate: u64, at: u64| {
+        let mut packet = time_question(at.to_be_bytes());
+        packet[0] = 4 << 3 | 4;
+        packet[24..32].copy_from_slice(&originate.to_be_bytes());
+        packet[32..40].copy_from_slice(&at.to_be_bytes());
+        packet
+    };
+    server.send_to(&answer(asked ^ 1, asked + 5 * hour), from).expect("it is sent");
+    server.send_to(&answer(asked, asked + hour), from).expect("it is sent");
+    let end = client.end();
+    assert_eq!(end.stderr, "question 1: no answer\n");
+    // An hour, less half of what the answer took.
+    assert!(
+        end.stdout.starts_with("their clock is 3599.") || end.stdout.starts_with("their clock is 3600."),
+        "{end:?}"
+    );
+    assert!(end.status.success());
+}
+
+#[test]
+fn where_nobody_tells_the_time_the_client_says_so() {
+    let nobody = udp_socket().local_addr().unwrap().to_string();
+    let end = Program::example("udp_time", &["ask", &nobody]).end();
+    assert_eq!(end.status.code(), Some(1));
+    assert!(end.stderr.contains("refused"), "{end:?}");
+    assert!(end.stderr.ends_with(&format!("nobody tells the time at {nobody}\n")), "{end:?}");
 }

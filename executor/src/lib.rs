@@ -27,7 +27,7 @@ mod settle;
 pub mod task;
 pub mod time;
 
-pub use blocking::spawn_blocking;
+pub use blocking::{Job, RefusalReason, RefusedJob, spawn_blocking, submit_blocking};
 pub use executor::{Builder, Executor, OnExit, Stopped};
 pub use future::{join_all, race, try_join_all};
 pub use handle::{Handle, SharedJoinHandle};

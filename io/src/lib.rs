@@ -6,10 +6,11 @@
 //!
 //! Where to begin reading: `registration.rs` (how an operation is tried and waits), `source.rs` (what is known of a
 //! descriptor, and who waits for it), `reactor.rs` (the selector), `async_fd.rs` (any descriptor, awaited),
-//! `net/tcp_stream.rs`.
+//! `net/tcp_stream.rs`, `fs/mod.rs` (files, which have no readiness).
 
 mod async_fd;
 mod elsewhere;
+pub mod fs;
 mod handle_error;
 pub mod host;
 pub mod io;

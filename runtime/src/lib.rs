@@ -42,6 +42,7 @@
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
 //! | pipes, also with a name | [`io::pipe()`], [`io::fifo`] |
+//! | files | [`fs`] |
 //! | serving connections, and stopping in order | [`net::Server`] |
 //! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |
@@ -66,7 +67,7 @@ pub use runtime_executor::{
     Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all, race,
     random_u64, spawn, spawn_blocking, task, task_local, time, try_join, try_join_all,
 };
-pub use runtime_io::{io, net, signal};
+pub use runtime_io::{fs, io, net, signal};
 #[cfg(feature = "macros")]
 pub use runtime_macros::{main, test};
 pub use runtime_sync as sync;

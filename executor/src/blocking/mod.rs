@@ -15,6 +15,7 @@ mod refusal_tests;
 mod tests;
 
 pub(crate) use pool::Pool;
+pub use pool::{Job, Reason as RefusalReason, Refused as RefusedJob};
 
 use crate::{
     current,
@@ -68,6 +69,35 @@ pub fn spawn_blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static)
         )
     };
     spawn_on(&pool, f, spawned_at)
+}
+
+/// Hands a job to the blocking pool and nothing more: no task, no handle. For floors above, whose futures wait for their
+/// jobs themselves: a task and a turn of the loop less than [`spawn_blocking`].
+///
+/// A job that is dropped without having run will never run: the runtime has ended. What has to be done all the same is
+/// done by what the job owns, in its `Drop`. A job that panics has nobody to tell but the panic hook.
+///
+/// ```
+/// use runtime_executor::{Executor, submit_blocking};
+/// use runtime_sync::shared::oneshot;
+///
+/// Executor::builder().build().block_on(async {
+///     let (answer, answered) = oneshot::channel();
+///     submit_blocking(Box::new(move || drop(answer.send(6 * 7)))).unwrap();
+///     assert_eq!(answered.await, Ok(42));
+/// });
+/// assert!(submit_blocking(Box::new(|| ())).is_err()); // no runtime runs here
+/// ```
+///
+/// # Errors
+/// Gives the job back, and the reason.
+pub fn submit_blocking(job: Job) -> Result<(), RefusedJob> {
+    let pool = match current::with(|core| core.blocking().cloned()) {
+        Some(Some(pool)) => pool,
+        Some(None) => return Err(Refused { job, reason: Reason::NoThreads }),
+        None => return Err(Refused { job, reason: Reason::NoRuntime }),
+    };
+    pool.submit(job)
 }
 
 fn spawn_on<T: Send + 'static>(

@@ -12,6 +12,7 @@ use crate::{
 use slab::Slab;
 use std::{
     collections::VecDeque,
+    error::Error,
     fmt, io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::PoisonError,
@@ -33,7 +34,7 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub(crate) const MAX_QUEUED: usize = 1 << 20;
 
 /// What runs on a thread of the pool. To be dropped without having run is how it learns that it never will.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
+pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Creates a thread that runs the given closure.
 pub(crate) type Start = fn(Builder, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>;
@@ -81,14 +82,21 @@ pub(crate) struct Pool {
 }
 
 /// A job that was not accepted, and why.
-pub(crate) struct Refused {
-    pub(crate) job: Job,
-    pub(crate) reason: Reason,
+pub struct Refused {
+    /// The job, as it was given.
+    pub job: Job,
+    /// What to do about it.
+    pub reason: Reason,
 }
 
-/// Why a job was not accepted.
+/// Why a job was not accepted. It displays as a sentence.
 #[derive(Debug)]
-pub(crate) enum Reason {
+#[non_exhaustive]
+pub enum Reason {
+    /// No runtime runs on this thread.
+    NoRuntime,
+    /// The runtime was built without threads, as simulations are.
+    NoThreads,
     /// The pool was shut down.
     Closed,
     /// So many jobs are queued already.
@@ -329,6 +337,10 @@ fn join(thread: Option<JoinHandle<()>>) {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoRuntime => f.write_str("no runtime runs on this thread"),
+            Self::NoThreads => {
+                f.write_str("this runtime has no threads: it was built without, as simulations are")
+            }
             Self::Closed => f.write_str("the blocking pool has been shut down, together with its runtime"),
             Self::Full(queued) => {
                 write!(f, "{queued} blocking jobs are queued already, and that is the limit")
@@ -338,6 +350,15 @@ impl fmt::Display for Reason {
                 "no thread can be created for blocking jobs ({error}): the process or its user has as many as \
                  the system allows (`ulimit -u`, the limit of the container), or memory is short"
             ),
+        }
+    }
+}
+
+impl Error for Reason {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoThread(error) => Some(error),
+            _ => None,
         }
     }
 }

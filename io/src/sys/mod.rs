@@ -18,6 +18,7 @@ pub(crate) mod ancillary;
 pub(crate) mod child;
 pub(crate) mod descriptor;
 pub(crate) mod errno;
+pub(crate) mod file;
 pub(crate) mod fork;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod interrupt;
@@ -27,6 +28,11 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod memory;
+#[cfg(all(target_os = "linux", any(target_env = "gnu", target_env = "musl")))]
+pub(crate) mod page_cache;
+#[cfg(not(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))))]
+#[path = "no_page_cache.rs"]
+pub(crate) mod page_cache;
 pub(crate) mod pipe;
 pub(crate) mod privileges;
 pub(crate) mod quit;

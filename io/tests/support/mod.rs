@@ -1,6 +1,7 @@
 //! What the story tests of this crate share: a runtime, a pair of connected sockets, ways to watch a task wait.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod pool;
 pub(crate) mod sys;
 
 use runtime_executor::{Executor, Park, task::yield_now, time::timeout};

@@ -1,0 +1,173 @@
+//! Which files are opened and read on the runtime's own thread: those that are in memory already.
+//!
+//! A trip to the pool and back costs a dozen microseconds and four or more system calls; to read a small file that is in
+//! the page cache costs two microseconds. So the kernel is asked first, in a way in which it never waits for a disk
+//! (`sys/page_cache.rs`), and whatever it cannot do so goes to the pool, as does every error, to be told by the
+//! ordinary calls.
+//!
+//! One thing could wait all the same: `open` of a file system that has to ask another machine or process (NFS, FUSE).
+//! So a file is opened here only if the pool has opened one in the same folder before and has found that its file
+//! system is a local one. If the folder has been mounted over since, one `open` is made in good faith, its device is
+//! found to be another, and the folder is forgotten.
+
+use super::error::explain;
+use crate::sys::{
+    file::{Status, status},
+    page_cache,
+};
+use runtime_executor::current;
+use std::{
+    ffi::CString,
+    fs::File,
+    io::{self, Read},
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+/// At most so many bytes are copied on the runtime's thread in one call: some 30 µs.
+pub(super) const MAX_INLINE: usize = 256 * 1024;
+
+/// So many bytes cost as much of a poll's budget as one operation: 128 of them, 1 MiB, take 0.1 ms or so.
+const BYTES_PER_UNIT: usize = 8 * 1024;
+
+/// Folders that are remembered. Each costs its name; more than a program reads from at a time.
+const FOLDERS: usize = 64;
+
+/// A folder on a local file system, of this device.
+struct Folder {
+    name: Box<[u8]>,
+    device: libc::dev_t,
+}
+
+/// What is mounted where is the process's affair and not a runtime's, so there is one list.
+static KNOWN: Mutex<[Option<Folder>; FOLDERS]> = Mutex::new([const { None }; FOLDERS]);
+
+fn with_place<R>(path: &Path, f: impl FnOnce(&mut Option<Folder>, &[u8]) -> R) -> Option<R> {
+    let name = path.parent()?.as_os_str().as_bytes();
+    // FNV-1a: names are short, and nobody gains by making two of them meet.
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    Some(f(&mut known[(hash >> 32) as usize % FOLDERS], name))
+}
+
+/// On which device the files of this folder were, if it is known to be local.
+fn local_device(path: &Path) -> Option<libc::dev_t> {
+    with_place(path, |place, name| {
+        place.as_ref().filter(|folder| *folder.name == *name).map(|folder| folder.device)
+    })?
+}
+
+fn forget(path: &Path) {
+    with_place(path, |place, name| {
+        if place.as_ref().is_some_and(|folder| *folder.name == *name) {
+            *place = None;
+        }
+    });
+}
+
+/// Called on the pool with a file that was opened there: whether it is local, which is remembered of its folder.
+pub(super) fn learn(path: &Path, file: &File, status: &Status) -> bool {
+    if !status.is_regular || !page_cache::is_local(file.as_fd()) {
+        return false;
+    }
+    if local_device(path) != Some(status.device) {
+        with_place(path, |place, name| *place = Some(Folder { name: name.into(), device: status.device }));
+    }
+    true
+}
+
+/// What became of an attempt to open.
+pub(super) enum Opened {
+    /// A regular file on a local file system. It has `O_NONBLOCK` still, which means nothing for it.
+    Local(File, Status),
+    /// Something else is open now. A FIFO must not be let go, or who writes to it has lost its reader.
+    Odd(File, Status),
+    /// Nothing was opened.
+    No,
+}
+
+/// Opens without waiting, if the folder is known.
+pub(super) fn open(path: &Path) -> Opened {
+    let Some(device) = local_device(path) else { return Opened::No };
+    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return Opened::No };
+    let Ok(file) = page_cache::open(&name) else { return Opened::No };
+    match status(file.as_fd()) {
+        Ok(status) if status.is_regular && status.device == device => Opened::Local(file, status),
+        Ok(status) => {
+            forget(path);
+            Opened::Odd(file, status)
+        }
+        Err(_) => Opened::No,
+    }
+}
+
+/// A file that was read in part, or not at all; the pool does the rest.
+#[derive(Default)]
+pub(super) struct Begun {
+    file: Option<(File, Status)>,
+    content: Vec<u8>,
+}
+
+/// Reads a whole file if it is small and all of it is in memory; otherwise says how far that went.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Begun> {
+    let (file, status) = match open(path) {
+        Opened::Local(file, status) => (file, status),
+        Opened::Odd(file, status) => return Err(Begun { file: Some((file, status)), content: Vec::new() }),
+        Opened::No => return Err(Begun::default()),
+    };
+    let size = usize::try_from(status.size).unwrap_or(usize::MAX);
+    if size > MAX_INLINE {
+        return Err(Begun { file: Some((file, status)), content: Vec::new() });
+    }
+    // A byte more than there should be: a read that leaves it free has met the end.
+    let mut content = Vec::with_capacity(size + 1);
+    while content.len() < size {
+        match page_cache::read_on(file.as_fd(), &mut content) {
+            Ok(1..) => {}
+            _ => break,
+        }
+    }
+    if content.len() == size && size > 0 {
+        Ok(content)
+    } else {
+        Err(Begun { file: Some((file, status)), content })
+    }
+}
+
+/// On the pool: reads a whole file from where [`read`] has left off.
+pub(super) fn read_rest(path: &Path, begun: Begun) -> io::Result<Vec<u8>> {
+    let mut content = begun.content;
+    let read = match begun.file {
+        Some((file, status)) if status.is_regular => (&file).read_to_end(&mut content),
+        // Opened without waiting for who writes, so that is left to do.
+        Some((file, status)) if status.is_fifo => crate::sys::file::wait_readable(file.as_fd())
+            .and_then(|()| page_cache::make_blocking(&file))
+            .and_then(|()| (&file).read_to_end(&mut content)),
+        _ => File::open(path).and_then(|mut file| {
+            let status = status(file.as_fd())?;
+            learn(path, &file, &status);
+            // The standard library asks for the size, too: this is what makes it worth to know it.
+            content.try_reserve_exact(usize::try_from(status.size).unwrap_or(0).saturating_add(1))?;
+            file.read_to_end(&mut content)
+        }),
+    };
+    read.map(|_| content).map_err(|error| explain("read", path, error))
+}
+
+/// Takes of a poll's budget what the copying of `bytes` is worth. What is over the budget makes the next operation wait.
+pub(super) fn charge(context: &mut Context<'_>, bytes: usize) {
+    for _ in 0..bytes / BYTES_PER_UNIT {
+        if current::poll_budget(context).is_pending() {
+            return;
+        }
+    }
+}
+
+/// The one unit that every operation takes.
+pub(super) fn poll_turn(context: &mut Context<'_>) -> Poll<()> {
+    current::poll_budget(context)
+}

@@ -353,6 +353,37 @@ fn a_full_disk_is_told_by_whatever_comes_next() {
 }
 
 #[test]
+fn a_file_is_replaced_in_one_step_or_not_at_all() {
+    let folder = Folder::new();
+    run(async {
+        let (path, link) = (folder.path("file"), folder.path("link"));
+        fs::write_atomic(&path, "one").await.unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).await.unwrap();
+        fs::symlink(&path, &link).await.unwrap();
+        let mut former = File::open(&path).await.unwrap();
+        fs::write_atomic(&link, "two").await.unwrap();
+        assert_eq!(fs::read_to_string(&path).await.unwrap(), "two");
+        assert!(fs::symlink_metadata(&link).await.unwrap().is_symlink());
+        assert_eq!(fs::metadata(&path).await.unwrap().permissions().mode() & 0o777, 0o640);
+        let mut text = String::new();
+        former.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "one", "whoever had it open has the former one");
+
+        // A name that nothing can be renamed to.
+        let error = fs::write_atomic(folder.path(&"x".repeat(300)), "three").await.unwrap_err();
+        assert!(error.to_string().starts_with("cannot replace "), "{error}");
+        assert_eq!(
+            fs::write_atomic(folder.path("."), "x").await.unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["file", "link"], "nothing temporary is left");
+    });
+}
+
+#[test]
 fn without_a_runtime_it_says_so() {
     let folder = Folder::new();
     let error = futures_lite::future::block_on(fs::write(folder.path("file"), "x")).unwrap_err();

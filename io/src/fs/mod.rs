@@ -28,6 +28,7 @@
 //! # std::io::Result::Ok(())
 //! ```
 
+mod atomic;
 mod cached;
 mod error;
 mod file;
@@ -36,6 +37,7 @@ mod options;
 mod paths;
 mod whole;
 
+pub use atomic::write_atomic;
 pub use file::File;
 pub use options::OpenOptions;
 pub use paths::{

@@ -87,8 +87,8 @@ impl Wake for Doorbell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // It fails only if the selector is gone, and then nobody sleeps on it.
-        let _ = self.0.wake();
+        // Otherwise it fails only if the selector is gone, and then nobody sleeps on it.
+        while self.0.wake().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {}
     }
 }
 

@@ -50,7 +50,11 @@ async fn ask_system(host: String, port: u16) -> io::Result<Addresses> {
         }
     };
     spawn_blocking(job).detach();
-    let found = answered.await.map_err(|_| io::Error::other("the runtime ended before the look-up"))?;
+    let found = answered.await.map_err(|_| {
+        io::Error::other(
+            "the look-up was not done: the system has no thread for it, or the runtime has ended",
+        )
+    })?;
     let found = found.map_err(|error| {
         io::Error::new(error.kind(), format!("cannot look up the address of {host:?}: {error}"))
     })?;

@@ -59,7 +59,10 @@ impl Hub {
         if let Some(bell) = present {
             return Ok(bell);
         }
-        let bell = Arc::new(AsyncFd::new_nonblocking(Bell::hang()?));
+        let bell = AsyncFd::new_nonblocking(Bell::hang()?);
+        // Now, while a selector that has no room for it is an error: who waits for a signal has none to give.
+        bell.register(Direction::Read)?;
+        let bell = Arc::new(bell);
         self.0.replace(Arc::downgrade(&bell));
         Ok(bell)
     }
@@ -70,7 +73,7 @@ impl Hub {
 /// # Errors
 /// `EINVAL` for what is no signal or cannot be caught (SIGKILL, SIGSTOP), `InvalidInput` for those that say that the program
 /// is broken (SIGSEGV, SIGBUS, SIGFPE, SIGILL: nothing could go on after them), a [`HandleError`] if no runtime with a
-/// reactor runs here; or if the system has no descriptors left.
+/// reactor runs here; or if the system has no descriptors left, or no room for another one in the selector.
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
     let number = kind.as_raw_value();
     if matches!(number, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL) {

@@ -1,0 +1,112 @@
+//! The programs that are tormented. Each is whole: it makes a runtime, does something with the system, checks what came of
+//! it to the byte, and ends. Whatever goes wrong it returns; that its bytes are wrong is a panic.
+
+mod accepting;
+mod pipes;
+mod signals;
+mod tcp;
+mod time;
+mod unix;
+
+use futures_lite::future::try_zip;
+use runtime::{Builder, net::TcpStream};
+use std::io;
+
+/// A program, and how often the short form fails it.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) story: fn() -> io::Result<()>,
+    /// Sentences that tell what went wrong in other words than the system's.
+    pub(crate) sentences: &'static [&'static str],
+    /// What it may leave behind by design is taken away.
+    pub(crate) clean_up: fn(),
+    /// Only each so many calls fail in the short form.
+    pub(crate) step: u32,
+    /// Runs with several faults, in the short form.
+    pub(crate) seeds: u32,
+}
+
+const fn scenario(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
+    Scenario { name, story, sentences: &[], clean_up: || {}, step: 1, seeds: 100 }
+}
+
+/// By name.
+pub(crate) const ALL: &[Scenario] = &[
+    scenario("tcp_echo", tcp::echo),
+    scenario("tcp_many_slices_and_halves", tcp::slices_and_halves),
+    // Who cannot end its side has lost its peer, as far as it knows, and closes.
+    Scenario {
+        sentences: &["Connection reset by peer"],
+        ..scenario("tcp_graceful_close", tcp::graceful_close)
+    },
+    scenario("tcp_connect_tries_the_next_address", tcp::next_address),
+    // getaddrinfo(3) has errors of its own.
+    Scenario {
+        sentences: &["failed to lookup address information", "the system has no thread for it"],
+        ..scenario("tcp_connect_by_name", tcp::by_name)
+    },
+    Scenario {
+        sentences: &["another process took it"],
+        clean_up: unix::remove_paths,
+        ..scenario("unix_echo", unix::echo)
+    },
+    scenario("unix_descriptors", unix::descriptors),
+    Scenario {
+        sentences: &[
+            "another process took it",
+            "a process listens on it",
+            "a socket of another kind is bound to it",
+        ],
+        clean_up: unix::remove_paths,
+        ..scenario("unix_stale_path", unix::stale_path)
+    },
+    Scenario { sentences: &["this listener has no address"], ..scenario("server", accepting::server) },
+    scenario("accept_a_burst", accepting::burst),
+    scenario("pipe", pipes::pipe),
+    scenario("packet_pipe", pipes::packets),
+    scenario("signals", signals::heard),
+    scenario("timers", time::timers),
+    scenario("wake_from_a_thread", time::wake_from_a_thread),
+];
+
+/// Runs a program on a runtime of its own.
+fn run<T>(program: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    Builder::new().build()?.block_on(program)
+}
+
+/// Both sides of a story. The first error ends it: the other side would only see that this one is gone.
+async fn both<A, B>(
+    one: impl Future<Output = io::Result<A>>,
+    other: impl Future<Output = io::Result<B>>,
+) -> io::Result<(A, B)> {
+    try_zip(one, other).await
+}
+
+/// Bytes that show any loss, doubling or change of order.
+fn pattern(len: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_u32;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// Reads to the end.
+async fn read_to_end(stream: &TcpStream) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut buf = [0; 1500];
+    loop {
+        match stream.read(&mut buf).await? {
+            0 => return Ok(all),
+            n => all.extend_from_slice(&buf[..n]),
+        }
+    }
+}
+
+/// An error of a task that has panicked, or was cancelled.
+fn joined<T>(result: Result<io::Result<T>, runtime::task::JoinError>) -> io::Result<T> {
+    result.unwrap_or_else(|error| Err(io::Error::other(error)))
+}

@@ -307,6 +307,11 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.try_op(direction, || op(inner))
     }
 
+    /// Has the next operation try, whatever is known: for those of whose readiness no event may tell.
+    pub(crate) fn presume_ready(&self, direction: Direction) {
+        self.registration.presume_ready(direction);
+    }
+
     /// Registers now, for an operation that is under way in the kernel.
     pub(crate) fn register(&self, direction: Direction) -> io::Result<()> {
         self.registration.register(self.get_ref().as_fd(), direction)

@@ -55,7 +55,7 @@ pub(crate) enum Step<R> {
 ///
 /// | bit | meaning | set | cleared |
 /// |---|---|---|---|
-/// | `AWAIT_READ`, `AWAIT_WRITE` | the direction is to wait for | it was found exhausted | by an event |
+/// | `AWAIT_READ`, `AWAIT_WRITE` | the direction is to wait for | it was found exhausted | by an event, or a doubt |
 /// | `PRIORITY` | urgent data is among the bytes | by an event | a read found nothing more |
 /// | `HUNG_UP` | an end or an error lies behind the bytes | by an event | never: no edge would repeat it |
 /// | `FULL_READS` | a short read proves nothing for this kind | at birth | never |
@@ -110,6 +110,11 @@ impl Knowledge {
             Direction::Read => Self(self.0 & !Self::PRIORITY | Self::AWAIT_READ),
             Direction::Write => Self(self.0 | Self::AWAIT_WRITE),
         }
+    }
+
+    /// Somebody doubts that a direction is exhausted still.
+    const fn presumed_ready(self, direction: Direction) -> Self {
+        Self(self.0 & !Self::await_bit(direction))
     }
 
     /// A read got less than there was room for.
@@ -352,6 +357,13 @@ impl Registration {
             }
         });
         standing.unwrap_or(Standing::Gone)
+    }
+
+    /// Has the next operation of this thread try, whatever is known: for those of whose readiness no event may tell.
+    pub(crate) fn presume_ready(&self, direction: Direction) {
+        if self.is_usable_here() {
+            self.set_knowledge(self.knowledge().presumed_ready(direction));
+        }
     }
 
     /// A read got less than there was room for. Before there was any event, that says nothing.

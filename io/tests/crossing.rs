@@ -8,7 +8,7 @@ use runtime_io::{
     AsyncFd, HandleError, Reactor,
     net::{
         Addresses, Incoming, OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpListener, TcpSocket, TcpStream,
-        WriteHalf,
+        UnixDatagram, UnixSeqpacket, UnixSeqpacketListener, WriteHalf,
     },
 };
 use std::{io, io::Write, net, sync::Arc};
@@ -32,11 +32,18 @@ fn all_handles_and_their_futures_may_be_sent_and_shared() {
     both::<WriteHalf<'_>>();
     both::<Incoming<'_>>();
     both::<Addresses>();
+    both::<UnixDatagram>();
+    both::<UnixSeqpacket>();
+    both::<UnixSeqpacketListener>();
     both::<AsyncFd<net::UdpSocket>>();
     both::<HandleError>();
     future(|stream| stream.read(&mut []));
     future(|stream| stream.write_all(&[]));
     future(TcpStream::readable);
+    fn sending<F: Future + Send + Sync>(_: fn(&'static UnixDatagram) -> F) {}
+    sending(|socket| socket.send(&[]));
+    sending(|socket| socket.send_to(&[], ""));
+    sending(|socket| socket.recv_msg(&mut [], 0));
     fn accepting<F: Future + Send>(_: fn(&'static TcpListener) -> F) {}
     accepting(TcpListener::accept);
     fn connecting<F: Future + Send>(_: fn(net::SocketAddr) -> F) {}

@@ -5,7 +5,7 @@ mod support;
 
 use futures_lite::future::poll_once;
 use runtime_executor::{Park, spawn};
-use runtime_io::net::{DescriptorsLost, UnixStream};
+use runtime_io::net::{DescriptorsLost, UnixDatagram, UnixSeqpacket, UnixStream};
 use std::{
     fs::File,
     io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write},
@@ -231,5 +231,122 @@ fn a_pair_that_was_passed_on_works_elsewhere() {
         assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 5);
         drop(near);
         assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);
+    });
+}
+
+/// A socket that keeps messages apart, as these stories need it.
+trait Parcels: Sized {
+    fn pair() -> (Self, Self);
+    async fn post(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize>;
+    async fn open(&self, max_fds: usize) -> io::Result<(usize, Vec<OwnedFd>)>;
+    async fn merely_receive(&self) -> io::Result<usize>;
+}
+
+macro_rules! parcels {
+    ($socket:ty) => {
+        impl Parcels for $socket {
+            fn pair() -> (Self, Self) {
+                <$socket>::pair().unwrap()
+            }
+            async fn post(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+                self.send_with_fds(bytes, fds).await
+            }
+            async fn open(&self, max_fds: usize) -> io::Result<(usize, Vec<OwnedFd>)> {
+                let message = self.recv_msg(&mut [0; 8], max_fds).await?;
+                Ok((message.len, message.fds))
+            }
+            async fn merely_receive(&self) -> io::Result<usize> {
+                self.recv(&mut [0; 8]).await
+            }
+        }
+    };
+}
+
+parcels!(UnixDatagram);
+parcels!(UnixSeqpacket);
+
+async fn parcels_arrive_or_are_closed<S: Parcels>() {
+    let (ours, theirs) = S::pair();
+    let (readers, writers) = pipes(2);
+    assert_eq!(ours.post(b"two", &borrowed(&writers)).await.unwrap(), 3);
+    let (n, fds) = theirs.open(2).await.unwrap();
+    assert_eq!((n, fds.len()), (3, 2));
+    drop(writers);
+    for (fd, mut reader) in fds.into_iter().zip(readers) {
+        assert!(closes_on_exec(fd.as_fd()));
+        File::from(fd).write_all(b"x").unwrap();
+        assert_eq!(reader.read(&mut [0; 2]).unwrap(), 1);
+    }
+    // Those that nobody expects are closed, and cost that message only.
+    let before = open_descriptors();
+    let (mut readers, writers) = pipes(253);
+    // 0 leaves room for credentials, into which some fit.
+    for (sent, expected) in [(1, 0), (4, 0), (10, 0), (2, 1), (5, 1), (253, 8), (253, 252)] {
+        ours.post(b"x", &borrowed(&writers[..sent])).await.unwrap();
+        let error = lost(theirs.open(expected).await.unwrap_err());
+        assert_eq!(error, DescriptorsLost::TooMany { expected }, "{sent} sent");
+        assert_eq!(open_descriptors(), before + 2 * 253, "{sent} sent, {expected} expected");
+    }
+    ours.post(b"all", &borrowed(&writers)).await.unwrap();
+    assert_eq!(theirs.open(1000).await.unwrap().1.len(), 253);
+    // So are those of a message that is merely received, and of one that nobody receives.
+    ours.post(b"surprise", &borrowed(&writers[..2])).await.unwrap();
+    assert_eq!(theirs.merely_receive().await.unwrap(), 8);
+    ours.post(b"unread", &borrowed(&writers)).await.unwrap();
+    drop((writers, theirs));
+    for reader in &mut readers {
+        assert_eq!(reader.read(&mut [0; 1]).unwrap(), 0, "somebody holds a writing end");
+    }
+    let too_many = vec![readers[0].as_fd(); 254];
+    assert_eq!(ours.post(b"x", &too_many).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn datagrams_and_packets_carry_descriptors_and_lose_none_of_them() {
+    let _alone = alone();
+    run(parcels_arrive_or_are_closed::<UnixDatagram>());
+    run(parcels_arrive_or_are_closed::<UnixSeqpacket>());
+}
+
+async fn without_room_it_is_told<S: Parcels>() {
+    let (ours, theirs) = S::pair();
+    let (mut readers, writers) = pipes(3);
+    ours.post(b"x", &borrowed(&writers)).await.unwrap();
+    drop(writers);
+    // Room for one of the three.
+    let before = limit_descriptors(u64::try_from(next_descriptor()).unwrap() + 1);
+    let error = theirs.open(3).await.unwrap_err();
+    limit_descriptors(before);
+    assert_eq!(lost(error), DescriptorsLost::NoneLeft);
+    for reader in &mut readers {
+        assert_eq!(reader.read(&mut [0; 1]).unwrap(), 0, "somebody holds a writing end");
+    }
+    ours.post(b"next", &[]).await.unwrap();
+    assert_eq!(theirs.open(0).await.unwrap().0, 4);
+}
+
+#[test]
+fn a_receiver_of_messages_without_room_for_descriptors_learns_it_and_keeps_none() {
+    let _alone = alone();
+    run(without_room_it_is_told::<UnixDatagram>());
+    run(without_room_it_is_told::<UnixSeqpacket>());
+}
+
+#[test]
+fn descriptors_and_who_has_sent_them_come_together() {
+    let _alone = alone();
+    run(async {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        theirs.set_passcred(true).unwrap();
+        let (_readers, writers) = pipes(253);
+        for (sent, expected) in [(1, 1), (2, 2), (7, 7), (253, 253)] {
+            ours.send_with_fds(b"x", &borrowed(&writers[..sent])).await.unwrap();
+            let message = theirs.recv_msg(&mut [0; 8], expected).await.unwrap();
+            assert_eq!(message.fds.len(), sent);
+            assert_eq!(message.credentials.unwrap().process(), Some(std::process::id()));
+        }
+        ours.send_with_fds(b"x", &borrowed(&writers[..3])).await.unwrap();
+        let error = theirs.recv_msg(&mut [0; 8], 1).await.unwrap_err();
+        assert_eq!(lost(error), DescriptorsLost::TooMany { expected: 1 });
     });
 }

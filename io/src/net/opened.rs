@@ -1,6 +1,7 @@
 //! Listeners that are opened for others.
 
 use super::{share::Place, tcp_listener, unix_path};
+use socket2::Type;
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -35,7 +36,7 @@ pub fn open(place: &Place, reuseport: bool) -> io::Result<Opened> {
             Ok(Opened { claim: None, fd: socket.into() })
         }
         Place::Unix(path) => {
-            let (socket, claim) = unix_path::claim(path)?;
+            let (socket, claim) = unix_path::claim(path, Type::STREAM)?;
             Ok(Opened { claim: Some(claim), fd: socket.into() })
         }
     }

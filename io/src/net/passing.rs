@@ -1,7 +1,10 @@
 //! Descriptors sent from process to process beside the bytes of a Unix connection.
 
 use super::{connection::sealed::Connected, unix_stream::UnixStream};
-use crate::{registration::Step, sys::ancillary};
+use crate::{
+    registration::Step,
+    sys::ancillary::{self, Received},
+};
 use std::{
     error::Error,
     fmt, io,
@@ -55,7 +58,7 @@ impl UnixStream {
     ) -> impl Future<Output = io::Result<usize>> + 'a {
         self.connection().io().writing(move |socket: &net::UnixStream| {
             check_parcel(bytes, fds)?;
-            ancillary::send(socket.as_fd(), bytes, fds).map(Step::Done)
+            ancillary::send(socket.as_fd(), bytes, fds, None).map(Step::Done)
         })
     }
 
@@ -79,26 +82,35 @@ impl UnixStream {
     ) -> impl Future<Output = io::Result<(usize, Vec<OwnedFd>)>> + 'a {
         self.connection().io().reading(move |socket: &net::UnixStream| {
             let received = ancillary::receive(socket.as_fd(), buf, max_fds)?;
-            let come = received.fds.len();
-            if come > max_fds || received.truncated && come == max_fds.min(ancillary::MAX_FDS) {
-                return Err(DescriptorsLost::TooMany { expected: max_fds }.into());
-            }
-            if received.truncated {
-                return Err(DescriptorsLost::NoneLeft.into());
-            }
+            check_received(&received, max_fds)?;
             Ok(Step::Done((received.bytes, received.fds)))
         })
     }
 }
 
+/// Fails if descriptors that came could not all be kept; the others are closed with what was received.
+pub(super) fn check_received(received: &Received, max_fds: usize) -> Result<(), DescriptorsLost> {
+    let come = received.fds.len();
+    if come > max_fds || received.truncated && come == max_fds.min(ancillary::MAX_FDS) {
+        return Err(DescriptorsLost::TooMany { expected: max_fds });
+    }
+    if received.truncated { Err(DescriptorsLost::NoneLeft) } else { Ok(()) }
+}
+
 fn check_parcel(bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let complaint = if bytes.is_empty() {
-        "descriptors travel beside bytes: send at least one"
-    } else if fds.len() > ancillary::MAX_FDS {
-        "no more than 253 descriptors go with one message: send them in several"
-    } else {
+    if !bytes.is_empty() {
+        return check_count(fds);
+    }
+    let complaint = "descriptors travel beside bytes: send at least one";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, complaint))
+}
+
+/// Fails for more descriptors than go with one message.
+pub(super) fn check_count(fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    if fds.len() <= ancillary::MAX_FDS {
         return Ok(());
-    };
+    }
+    let complaint = "no more than 253 descriptors go with one message: send them in several";
     Err(io::Error::new(io::ErrorKind::InvalidInput, complaint))
 }
 

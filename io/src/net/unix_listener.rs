@@ -7,6 +7,7 @@ use super::{
     unix_stream::UnixStream,
 };
 use crate::source::WaiterId;
+use socket2::Type;
 use std::{
     fmt, io,
     os::{
@@ -71,7 +72,7 @@ impl UnixListener {
                 shared.map_err(|error| unix_path::explain("listen on", path, &error))
             }
             None => {
-                let (socket, claim) = unix_path::claim(path)?;
+                let (socket, claim) = unix_path::claim(path, Type::STREAM)?;
                 let listener = mio::net::UnixListener::from(OwnedFd::from(socket));
                 Ok(Self { claim: Some(claim), acceptor: Acceptor::new(listener, None) })
             }

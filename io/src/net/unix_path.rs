@@ -1,11 +1,11 @@
 //! Paths that are names of Unix sockets: taken, found left behind, given up.
 //!
 //! A path outlives the socket that was bound to it, and keeps the next one from binding. So whoever wants a path that is
-//! taken knocks first: if a process listens there, the path is refused; if nobody does, it is stale and removed. Nothing
-//! but a socket is ever removed.
+//! taken knocks first: if a process listens or receives there, the path is refused; if nobody does, it is stale and
+//! removed. Nothing but a socket is ever removed.
 
 use crate::sys;
-use socket2::{SockAddr, Socket};
+use socket2::{SockAddr, Socket, Type};
 use std::{
     fs::{self, Metadata},
     io::{self, ErrorKind},
@@ -37,24 +37,27 @@ pub(super) fn explain(what: &str, path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot {what} {}: {error}", path.display()))
 }
 
-/// A socket that listens at `path`, and the claim to it.
-pub(super) fn claim(path: &Path) -> io::Result<(Socket, Claim)> {
-    listen(path).map_err(|error| explain("listen on", path, &error))
+/// A socket that listens at `path`, or receives there if it is one for datagrams, and the claim to it.
+pub(super) fn claim(path: &Path, kind: Type) -> io::Result<(Socket, Claim)> {
+    let what = if kind == Type::DGRAM { "bind to" } else { "listen on" };
+    bind(path, kind).map_err(|error| explain(what, path, &error))
 }
 
-fn listen(path: &Path) -> io::Result<(Socket, Claim)> {
+fn bind(path: &Path, kind: Type) -> io::Result<(Socket, Claim)> {
     let address = address(path)?;
-    let socket = sys::socket::unix()?;
+    let socket = sys::socket::unix(kind)?;
     let mut tries = 1;
     while let Err(error) = socket.bind(&address) {
         if error.kind() != ErrorKind::AddrInUse || tries == TRIES {
             return Err(error);
         }
-        remove_stale(path, &address)?;
+        remove_stale(path, &address, kind)?;
         tries += 1;
     }
     let claim = Claim::new(path)?;
-    socket.listen(sys::socket::BACKLOG)?;
+    if kind != Type::DGRAM {
+        socket.listen(sys::socket::BACKLOG)?;
+    }
     // Between these two calls nobody was listening, so that somebody else may have found the path stale.
     if !claim.stands() {
         return Err(taken("another process took it at the same time"));
@@ -66,8 +69,8 @@ fn taken(why: &str) -> io::Error {
     io::Error::new(ErrorKind::AddrInUse, why)
 }
 
-/// Removes what is at a path if it is a socket on which nobody listens.
-fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
+/// Removes what is at a path if it is a socket on which nobody listens or receives.
+fn remove_stale(path: &Path, address: &SockAddr, kind: Type) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -76,7 +79,7 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
     if !found.file_type().is_socket() {
         return Err(taken("there is something that is no socket"));
     }
-    match knock(address) {
+    match knock(address, kind) {
         Knock::Live(who) => return Err(taken(who)),
         Knock::Stale => {}
         Knock::Unknown(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -100,18 +103,21 @@ enum Knock {
     Unknown(io::Error),
 }
 
-/// Finds out whether a process listens. If so it accepts a connection that ends at once.
-fn knock(address: &SockAddr) -> Knock {
-    const LISTENS: &str = "a process listens on it";
-    let error = match sys::socket::unix().and_then(|socket| socket.connect(address)) {
-        Ok(()) => return Knock::Live(LISTENS),
+/// Finds out whether a process listens or receives. One that listens accepts a connection that ends at once; one that
+/// receives notices nothing.
+fn knock(address: &SockAddr, kind: Type) -> Knock {
+    let live = if kind == Type::DGRAM { "a process receives on it" } else { "a process listens on it" };
+    let error = match sys::socket::unix(kind).and_then(|socket| socket.connect(address)) {
+        Ok(()) => return Knock::Live(live),
         Err(error) => error,
     };
     match error.raw_os_error() {
         // On Linux nobody who listens refuses: a full queue is `EAGAIN`.
         Some(libc::ECONNREFUSED) => Knock::Stale,
-        Some(libc::EAGAIN | libc::EINPROGRESS | libc::EINTR) => Knock::Live(LISTENS),
+        Some(libc::EAGAIN | libc::EINPROGRESS | libc::EINTR) => Knock::Live(live),
         Some(libc::EPROTOTYPE) => Knock::Live("a socket of another kind is bound to it"),
+        // Whoever receives from one peer only lets nobody else connect.
+        Some(libc::EPERM) if kind == Type::DGRAM => Knock::Live("a process receives on it, from one peer"),
         _ => Knock::Unknown(error),
     }
 }

@@ -6,15 +6,11 @@ use super::{
     linger::GRACEFUL_CLOSE_TIME,
     share::Tally,
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
-    unix_path,
+    unix_connect,
 };
-use crate::{
-    registration::{Knowledge, Step},
-    source::Direction,
-    sys,
-};
-use runtime_executor::time::{Duration, sleep};
-use socket2::{SockAddr, SockRef};
+use crate::{registration::Knowledge, sys};
+use runtime_executor::time::Duration;
+use socket2::{SockRef, Type};
 use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read},
@@ -25,9 +21,6 @@ use std::{
     },
     path::Path,
 };
-
-/// How long [`UnixStream::connect`] waits at most before it looks again whether a full queue has room.
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A Unix connection, named by a path or made as a pair.
 ///
@@ -63,34 +56,8 @@ impl UnixStream {
     /// # Cancel safety
     /// Dropped while it waits, it closes the socket.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
-        let path = path.as_ref();
-        let connected = async {
-            let address = unix_path::address(path)?;
-            let mut pause = Duration::from_millis(1);
-            loop {
-                match Self::try_connect(&address).await {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(pause).await,
-                    done => return done,
-                }
-                pause = LONGEST_PAUSE.min(pause * 2);
-            }
-        };
-        connected.await.map_err(|error| unix_path::explain("connect to", path, &error))
-    }
-
-    async fn try_connect(address: &SockAddr) -> io::Result<Self> {
-        let socket = sys::socket::unix()?;
-        let under_way = match socket.connect(address) {
-            Ok(()) => false,
-            Err(error) if sys::socket::is_in_progress(&error) => true,
-            Err(error) => return Err(error),
-        };
-        let stream = Self::from_nonblocking(OwnedFd::from(socket).into(), None)?;
-        if under_way {
-            stream.connection.io().register(Direction::Write)?;
-            stream.connection.io().writing(connect_step).await?;
-        }
-        Ok(stream)
+        let connected = unix_connect::connect(path.as_ref(), Type::STREAM).await?;
+        Self::from_nonblocking(connected.into(), None)
     }
 
     /// Two ends of one connection without a name.
@@ -199,9 +166,10 @@ forward!(reading, [] UnixStream, |self| self.connection);
 forward!(writing, [] UnixStream, |self| self.connection);
 forward!(addresses, [] UnixStream, SocketAddr, |self| self.connection);
 
-/// Who is at the other end of a Unix connection; see [`UnixStream::peer_cred`].
+/// Who is at the other end of a Unix connection, or has sent a message; see [`UnixStream::peer_cred`] and
+/// [`UnixMessage`](super::UnixMessage).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Credentials(sys::user::Peer);
+pub struct Credentials(pub(super) sys::user::Peer);
 
 impl Credentials {
     /// The number of the effective user.
@@ -218,18 +186,6 @@ impl Credentials {
     /// process may have ended since, and its number may be another's.
     pub fn process(&self) -> Option<u32> {
         self.0.process
-    }
-}
-
-/// Looks whether a connection under way has arrived.
-fn connect_step(stream: &net::UnixStream) -> io::Result<Step<()>> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
-    match stream.peer_addr() {
-        Ok(_) => Ok(Step::Done(())),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
-        Err(error) => Err(error),
     }
 }
 

@@ -31,9 +31,17 @@ pub(crate) fn bound_datagram(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A Unix socket for streams that neither blocks nor survives `exec`.
-pub(crate) fn unix() -> io::Result<Socket> {
-    open(Domain::UNIX, Type::STREAM, None)
+/// A Unix socket that neither blocks nor survives `exec`.
+pub(crate) fn unix(kind: Type) -> io::Result<Socket> {
+    open(Domain::UNIX, kind, None)
+}
+
+/// Two Unix sockets that are each other's peers, and neither block nor survive `exec`.
+pub(crate) fn unix_pair(kind: Type) -> io::Result<(Socket, Socket)> {
+    let (one, other) = Socket::pair(Domain::UNIX, kind, None)?;
+    one.set_nonblocking(true)?;
+    other.set_nonblocking(true)?;
+    Ok((one, other))
 }
 
 fn open(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
@@ -87,6 +95,16 @@ pub(crate) fn peek(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> 
     let n = unsafe { libc::recv(socket.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_PEEK) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
 }
+
+/// Whether a message was refused because the receiver has no room, or not we, and it may have some later: Linux says
+/// `EAGAIN`, the BSDs say `ENOBUFS` of somebody else's queue.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || !EDGES_FOR_ROOM && error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+/// Whether the system tells who is connected to a receiver of messages when that has room again.
+pub(crate) const EDGES_FOR_ROOM: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// The address at which a socket listens for streams. An error says why it does not.
 pub(crate) fn listening_at(socket: BorrowedFd<'_>) -> io::Result<SockAddr> {

@@ -13,7 +13,7 @@ pub(crate) fn own() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// A process as the system saw it when a socket was connected.
+/// A process as the system saw it when a socket was connected, or something was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Peer {
     /// The effective user.
@@ -42,9 +42,16 @@ pub(crate) fn of_peer(socket: BorrowedFd<'_>) -> io::Result<Peer> {
     if failed != 0 {
         return Err(io::Error::last_os_error());
     }
-    // 0: a process of a namespace that cannot be seen from here.
-    let process = u32::try_from(peer.pid).ok().filter(|pid| *pid != 0);
-    Ok(Peer { user: peer.uid, group: peer.gid, process })
+    Ok(peer.into())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl From<libc::ucred> for Peer {
+    fn from(peer: libc::ucred) -> Self {
+        // 0: a process of a namespace that cannot be seen from here.
+        let process = u32::try_from(peer.pid).ok().filter(|pid| *pid != 0);
+        Self { user: peer.uid, group: peer.gid, process }
+    }
 }
 
 /// Who connected or, seen from there, who listened; of a socket pair, who made it.

@@ -11,6 +11,7 @@ use runtime_io::{
 };
 use std::{
     io, net,
+    os::fd::OwnedFd,
     path::PathBuf,
     rc::Rc,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
@@ -92,6 +93,12 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
         state.to_le_bytes()[0]
     };
     std::iter::repeat_with(next).take(len).collect()
+}
+
+/// A child whose output goes to a descriptor, and is this.
+pub(crate) fn print_into(output: OwnedFd, text: &str) -> std::process::Child {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "printf %s \"$0\"", text]).stdout(output).spawn().unwrap()
 }
 
 /// The descriptors this process has open.

@@ -50,6 +50,26 @@ pub(crate) fn packet_pipe() -> (std::os::fd::OwnedFd, std::os::fd::OwnedFd) {
     (reader, writer)
 }
 
+/// A socket for datagrams that is bound to a path as long as the system takes, which leaves no room for its terminator.
+#[cfg(target_os = "linux")]
+pub(crate) fn bound_without_terminator(path: &std::path::Path) -> std::os::unix::net::UnixDatagram {
+    use std::os::unix::ffi::OsStrExt;
+    let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    // SAFETY: all zeroes is an address without a name.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::AF_UNIX.try_into().unwrap();
+    let path = path.as_os_str().as_bytes();
+    assert_eq!(path.len(), address.sun_path.len());
+    for (place, byte) in address.sun_path.iter_mut().zip(path) {
+        *place = byte.cast_signed() as libc::c_char;
+    }
+    let length = libc::socklen_t::try_from(size_of_val(&address)).unwrap();
+    // SAFETY: it reads the struct it is given.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    assert_eq!(bound, 0, "{}", io::Error::last_os_error());
+    socket
+}
+
 /// Sends bytes with a descriptor beside them (`SCM_RIGHTS`).
 #[cfg(target_os = "linux")]
 pub(crate) fn send_with_descriptor(socket: BorrowedFd<'_>, bytes: &[u8], passenger: BorrowedFd<'_>) {

@@ -18,8 +18,8 @@ use std::{
 /// Awaits the readiness of a descriptor of any kind the system's selector takes: pipes, terminals, sockets of
 /// families this crate has no type for, `eventfd`, `inotify`, a C library's connection.
 ///
-/// Operations are tried first; only when one would block is the descriptor registered with the reactor, once and in
-/// both directions. Everything but `EAGAIN` counts as success: a short read does not mean that nothing is left
+/// Operations are tried first; only when one would block is the descriptor registered with the reactor, for reading or for
+/// writing, and later for both if both have to wait. Everything but `EAGAIN` counts as success: a short read does not mean that nothing is left
 /// (packet pipes, messages with descriptors), so read again until [`WouldBlock`](io::ErrorKind::WouldBlock).
 ///
 /// The handle is `Send` and `Sync` if `T` is. Before its first wait it may move to any thread; afterwards it can
@@ -304,7 +304,7 @@ impl<T: AsFd> AsyncFd<T> {
         mut op: impl FnMut(&T) -> io::Result<Step<R>>,
     ) -> io::Result<R> {
         let inner = self.get_ref();
-        self.registration.try_op(direction, || op(inner))
+        self.registration.try_op(|| inner.as_fd(), direction, || op(inner))
     }
 
     /// Has the next operation try, whatever is known: for those of whose readiness no event may tell.

@@ -138,9 +138,9 @@ impl Reactor {
         if sys::fork::depth() == self.fork_depth { Ok(()) } else { Err(HandleError::Forked.into()) }
     }
 
-    /// Registers `fd` in both directions, edge-triggered: the selector reports all that is true now, and every
-    /// change later.
-    pub(crate) fn register(&self, fd: BorrowedFd<'_>) -> io::Result<Token> {
+    /// Registers `fd`, edge-triggered: the selector reports all that is true now of what it is asked about, and every
+    /// change later; hang-ups and errors always.
+    pub(crate) fn register(&self, fd: BorrowedFd<'_>, interest: Interest) -> io::Result<Token> {
         self.refuse_after_fork()?;
         #[cfg(mio_unsupported_force_poll_poll)]
         sys::descriptor::check_open(fd)?;
@@ -150,13 +150,22 @@ impl Reactor {
         }
         let token = self.table.borrow_mut().insert(fd.as_raw_fd());
         let token = token.ok_or_else(|| io::Error::other("the reactor has no slot left"))?;
-        let interest = READ_INTEREST | Interest::WRITABLE;
         let registered = self.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest);
         if let Err(error) = registered {
             self.forget(token);
             return Err(error);
         }
         Ok(token)
+    }
+
+    /// Asks about more of a registered descriptor: the selector reports again all that is true now.
+    pub(crate) fn widen(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        self.refuse_after_fork()?;
+        // The poll(2) selector is told what it is asked at each wait; see `rearm`.
+        if cfg!(mio_unsupported_force_poll_poll) {
+            return Ok(());
+        }
+        self.registry.reregister(&mut SourceFd(&fd.as_raw_fd()), token, interest)
     }
 
     /// Takes a descriptor out of the selector. To be called before it is closed: another process or a duplicate

@@ -19,14 +19,18 @@
 //!        <------------------------------------------------------------------------
 //!        the reactor has an event for it (`ask`)
 //! ```
+//!
+//! The selector is asked about both directions of a TCP connection at once, of everything else about a direction when it
+//! has to be waited for: room would be reported there whenever there is more of it. A UDP socket would end an `epoll_wait`
+//! for each datagram it has sent, a Unix socket for each that was read (sock_wfree, unix_write_space in Linux).
 
 use crate::{
     elsewhere,
     handle_error::HandleError,
-    reactor::Reactor,
+    reactor::{READ_INTEREST, Reactor},
     source::{Direction, Readiness, Reading, Side, Standing, WaiterId, Writing},
 };
-use mio::Token;
+use mio::{Interest, Token};
 use runtime_executor::{RuntimeId, current};
 use std::{
     io,
@@ -59,6 +63,7 @@ pub(crate) enum Step<R> {
 /// | `PRIORITY` | urgent data is among the bytes | by an event | a read found nothing more |
 /// | `HUNG_UP` | an end or an error lies behind the bytes | by an event | never: no edge would repeat it |
 /// | `FULL_READS` | a short read proves nothing for this kind | at birth | never |
+/// | `UNASKED_READ`, `UNASKED_WRITE` | the selector does not report the direction; never with its `AWAIT_…` | at birth | the first wait |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Knowledge(u8);
 
@@ -68,6 +73,8 @@ impl Knowledge {
     const PRIORITY: u8 = 1 << 2;
     const HUNG_UP: u8 = 1 << 3;
     const FULL_READS: u8 = 1 << 4;
+    const UNASKED_READ: u8 = 1 << 5;
+    const UNASKED_WRITE: u8 = 1 << 6;
 
     /// For TCP where the system reports urgent data and half-closed connections with its events: a short read
     /// means that nothing is left unless one of them was reported. The queue was then empty at some moment of the
@@ -75,7 +82,7 @@ impl Knowledge {
     pub(crate) const TCP: Self =
         if cfg!(any(target_os = "linux", target_os = "android")) { Self(0) } else { Self::OTHER };
     /// For packets, messages with descriptors, devices: only `EAGAIN` means that nothing is left.
-    pub(crate) const OTHER: Self = Self(Self::FULL_READS);
+    pub(crate) const OTHER: Self = Self(Self::FULL_READS | Self::UNASKED_READ | Self::UNASKED_WRITE);
 
     #[inline]
     const fn awaits(self, direction: Direction) -> bool {
@@ -87,6 +94,29 @@ impl Knowledge {
         match direction {
             Direction::Read => Self::AWAIT_READ,
             Direction::Write => Self::AWAIT_WRITE,
+        }
+    }
+
+    const fn unasked_bit(direction: Direction) -> u8 {
+        if matches!(direction, Direction::Read) { Self::UNASKED_READ } else { Self::UNASKED_WRITE }
+    }
+
+    /// Whether the selector does not report a direction yet.
+    const fn is_unasked(self, direction: Direction) -> bool {
+        self.0 & Self::unasked_bit(direction) != 0
+    }
+
+    /// The selector reports a direction from now on.
+    const fn asked(self, direction: Direction) -> Self {
+        Self(self.0 & !Self::unasked_bit(direction))
+    }
+
+    /// What the selector is to be asked about.
+    fn interest(self) -> Interest {
+        match (self.is_unasked(Direction::Read), self.is_unasked(Direction::Write)) {
+            (false, true) => READ_INTEREST,
+            (true, false) => Interest::WRITABLE,
+            _ => READ_INTEREST | Interest::WRITABLE,
         }
     }
 
@@ -225,13 +255,16 @@ impl Registration {
                 return Poll::Ready(Err(self.refusal()));
             }
             self.register(fd, direction)?;
+        } else if direction == Direction::Read && self.knowledge().is_unasked(direction) {
+            self.exhausted(fd, direction)?;
         }
         self.poll_turn(|| fd, direction, waiter, context)
     }
 
     /// Tries `op` without waiting; `WouldBlock` if the descriptor is known or found not to be ready.
-    pub(crate) fn try_op<R>(
+    pub(crate) fn try_op<'a, R>(
         &self,
+        fd: impl FnOnce() -> BorrowedFd<'a>,
         direction: Direction,
         mut op: impl FnMut() -> io::Result<Step<R>>,
     ) -> io::Result<R> {
@@ -254,7 +287,7 @@ impl Registration {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::WouldBlock if registered => {
-                        self.set_knowledge(self.knowledge().exhausted(direction));
+                        self.exhausted(fd(), direction)?;
                         return Err(error);
                     }
                     _ => return Err(error),
@@ -380,7 +413,12 @@ impl Registration {
         if self.runtime.load(Relaxed) == 0 {
             return self.register(fd, direction);
         }
-        self.set_knowledge(self.knowledge().exhausted(direction));
+        let known = self.knowledge();
+        if known.is_unasked(direction) {
+            let interest = known.asked(direction).interest();
+            self.with_reactor(|reactor| reactor.widen(fd, self.token(), interest))??;
+        }
+        self.set_knowledge(known.asked(direction).exhausted(direction));
         Ok(())
     }
 
@@ -398,14 +436,16 @@ impl Registration {
         if self.runtime.compare_exchange(0, runtime, SeqCst, Relaxed).is_err() {
             return Err(self.refusal());
         }
-        let registered = current::with_extension(|reactor: &Rc<Reactor>| reactor.register(fd));
+        let known = self.knowledge().asked(direction);
+        let registered =
+            current::with_extension(|reactor: &Rc<Reactor>| reactor.register(fd, known.interest()));
         match registered.unwrap_or_else(|| Err(HandleError::NoReactor.into())) {
             Ok(token) => {
                 self.token.store(token.0, SeqCst);
                 // The selector reports at its next turn what is there now, so readers wait for that. A writer just
                 // tries, unless it is the one that waits: there is nearly always room.
-                let knowledge = self.knowledge().exhausted(Direction::Read);
-                self.set_knowledge(knowledge.exhausted(direction));
+                let readers = if known.is_unasked(Direction::Read) { direction } else { Direction::Read };
+                self.set_knowledge(known.exhausted(readers).exhausted(direction));
                 Ok(())
             }
             Err(error) => {

@@ -237,6 +237,39 @@ fn what_came_of_a_fifo_for_a_read_that_was_dropped_is_read_next() {
     });
 }
 
+/// To open it at once is to let in who writes, who may be gone again before a thread comes to read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fifo_in_a_folder_that_is_known_loses_nothing_to_the_short_way() {
+    let folder = Folder::new();
+    executor_of_one_thread().block_on(async {
+        fs::write(folder.path("file"), "x").await.unwrap();
+        fs::read(folder.path("file")).await.unwrap();
+        let path = folder.path("fifo");
+        support::sys::make_fifo(&path);
+        let write = |text: &str| {
+            let mut writer = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+        };
+
+        let busy = Busy::new();
+        let mut reading = Box::pin(fs::read(&path));
+        assert!(poll_once(&mut reading).await.is_none());
+        write("to read");
+        drop(busy);
+        assert_eq!(reading.await.unwrap(), b"to read");
+
+        let busy = Busy::new();
+        let mut opening = Box::pin(File::open(&path));
+        assert!(poll_once(&mut opening).await.is_none());
+        write("to open");
+        drop(busy);
+        let mut text = String::new();
+        opening.await.unwrap().read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "to open");
+    });
+}
+
 #[test]
 fn the_position_is_the_handles_own() {
     let folder = Folder::new();

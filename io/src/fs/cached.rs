@@ -98,7 +98,9 @@ pub(super) fn open(path: &Path) -> Opened {
     match status(file.as_fd()) {
         Ok(status) if status.is_regular && status.device == device => Opened::Local(file, status),
         Ok(status) => {
-            forget(path);
+            if status.device != device {
+                forget(path);
+            }
             Opened::Odd(file, status)
         }
         Err(_) => Opened::No,

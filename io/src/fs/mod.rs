@@ -12,6 +12,7 @@
 //!   [`File`].
 //! - [`write_atomic`] replaces a file in one step.
 //! - Locks wait without a thread; see [`File::lock`].
+//! - [`read_dir`] is a stream that reads no more of a folder ahead than somebody takes.
 //! - A process that has reached its limit on the size of files (`RLIMIT_FSIZE`) gets an error, and not `SIGXFSZ`.
 //! - In a simulation, which has no threads, calls are made where they are awaited.
 //!
@@ -32,6 +33,7 @@ mod atomic;
 mod cached;
 mod error;
 mod file;
+mod folder;
 mod job;
 mod options;
 mod paths;
@@ -39,6 +41,7 @@ mod whole;
 
 pub use atomic::write_atomic;
 pub use file::File;
+pub use folder::{DirEntry, ReadDir, read_dir};
 pub use options::OpenOptions;
 pub use paths::{
     canonicalize, create_dir, create_dir_all, hard_link, metadata, read_link, remove_dir, remove_dir_all,

@@ -266,3 +266,55 @@ pub(crate) fn limit_processes(limit: libc::rlim_t) -> libc::rlim_t {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limits) }, 0);
     before
 }
+
+/// Has writes beyond this size fail, or kill: that is the limit's way.
+pub(crate) fn limit_file_size(limit: libc::rlim_t) {
+    let limits = libc::rlimit { rlim_cur: limit, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: it reads the struct it is given.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limits) }, 0);
+}
+
+/// A small file system in memory, seen by this thread and those it creates; gone when it is dropped.
+#[cfg(target_os = "linux")]
+pub(crate) struct SmallDisk(std::ffi::CString);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    /// # Errors
+    /// If this process may not.
+    pub(crate) fn mount(at: &std::path::Path, bytes: usize) -> io::Result<Self> {
+        use std::{ffi::CString, os::unix::ffi::OsStrExt};
+
+        let check = |result: libc::c_int| match result {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        };
+        // SAFETY: it takes flags only.
+        check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+        let none = std::ptr::null();
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        // SAFETY: all strings end, and live for the call.
+        check(unsafe { libc::mount(none, c"/".as_ptr(), none, private, none.cast()) })?;
+        let at = CString::new(at.as_os_str().as_bytes()).unwrap();
+        let options = CString::new(format!("size={bytes}")).unwrap();
+        let kind = c"tmpfs".as_ptr();
+        // SAFETY: as above.
+        check(unsafe { libc::mount(kind, at.as_ptr(), kind, 0, options.as_ptr().cast()) })?;
+        Ok(Self(at))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // SAFETY: the string ends, and lives for the call. Should it be busy, it goes with this thread.
+        unsafe { libc::umount2(self.0.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+/// Makes a FIFO.
+pub(crate) fn make_fifo(at: &std::path::Path) {
+    let at = std::ffi::CString::new(std::os::unix::ffi::OsStrExt::as_bytes(at.as_os_str())).unwrap();
+    // SAFETY: the string ends, and lives for the call.
+    assert_eq!(unsafe { libc::mkfifo(at.as_ptr(), 0o600) }, 0);
+}

@@ -55,6 +55,9 @@ pub(crate) enum Step<R> {
     AgainAfterShort,
 }
 
+/// Whether events tell of urgent data, and of the end of the peer's side.
+const REPORTS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// What is known of a descriptor, as bits.
 ///
 /// | bit | meaning | set | cleared |
@@ -79,9 +82,11 @@ impl Knowledge {
     /// For TCP where the system reports urgent data and half-closed connections with its events: a short read
     /// means that nothing is left unless one of them was reported. The queue was then empty at some moment of the
     /// call, and whatever came later makes a new edge.
-    pub(crate) const TCP: Self =
-        if cfg!(any(target_os = "linux", target_os = "android")) { Self(0) } else { Self::OTHER };
-    /// For packets, messages with descriptors, devices: only `EAGAIN` means that nothing is left.
+    pub(crate) const TCP: Self = if REPORTS_ALL { Self(0) } else { Self::OTHER };
+    /// For Unix connections the same, except where a read was hindered by what lies beside the bytes.
+    pub(crate) const UNIX: Self =
+        if REPORTS_ALL { Self(Self::UNASKED_READ | Self::UNASKED_WRITE) } else { Self::OTHER };
+    /// For packets, pipes, devices: only `EAGAIN` means that nothing is left.
     pub(crate) const OTHER: Self = Self(Self::FULL_READS | Self::UNASKED_READ | Self::UNASKED_WRITE);
 
     #[inline]

@@ -62,6 +62,31 @@ fn a_dropped_read_has_read_nothing_and_leaves_no_waiter() {
     });
 }
 
+/// Linux has it since 5.15, if it was built so.
+#[cfg(target_os = "linux")]
+#[test]
+fn bytes_behind_urgent_data_arrive() {
+    run_with(|reactor| async move {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let reader = spawn(async move {
+            let mut six = [0; 6];
+            ours.read_exact(&mut six).await.unwrap();
+            six
+        });
+        until_waiting(&reactor, 1).await;
+        theirs.write_all(b"one").await.unwrap();
+        match socket2::SockRef::from(&theirs).send_out_of_band(b"!") {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                println!("this system has no urgent data here");
+            }
+            Err(error) => panic!("{error}"),
+        }
+        theirs.write_all(b"two").await.unwrap();
+        assert_eq!(&reader.await.unwrap(), b"onetwo");
+    });
+}
+
 #[test]
 fn one_who_connects_by_path_and_one_who_listens_know_each_other() {
     let folder = Folder::new();

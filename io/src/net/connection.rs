@@ -23,13 +23,40 @@ pub trait Transport: AsFd + fmt::Debug + 'static {
     /// What both ends are called.
     type Address;
 
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
+    fn read(&self, buf: &mut [u8]) -> io::Result<Got>;
+    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Got>;
     fn peek(&self, buf: &mut [u8]) -> io::Result<usize>;
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
     fn peer_addr(&self) -> io::Result<Self::Address>;
     fn local_addr(&self) -> io::Result<Self::Address>;
+}
+
+/// What a read got.
+#[derive(Clone, Copy, Debug)]
+pub struct Got {
+    pub(crate) bytes: usize,
+    /// Whether nothing was in the way of more: less than there was room for is then all there was.
+    pub(crate) is_unhindered: bool,
+}
+
+impl Got {
+    /// The end of the stream is no short read: it stays, so that later reads need not wait for an event.
+    #[inline]
+    pub(super) fn has_drained(self, room: usize) -> bool {
+        self.is_unhindered && self.bytes > 0 && self.bytes < room
+    }
+
+    #[inline]
+    fn done(self, room: usize) -> Step<usize> {
+        if self.has_drained(room) { Step::Short(self.bytes) } else { Step::Done(self.bytes) }
+    }
+
+    /// It was part of something.
+    #[inline]
+    pub(super) fn going_on<R>(self, room: usize) -> Step<R> {
+        if self.has_drained(room) { Step::AgainAfterShort } else { Step::Again }
+    }
 }
 
 /// A stream of ours, or rather the connection in it: what the halves of streams are made from. Sealed.
@@ -87,10 +114,10 @@ impl<S: Transport> Connection<S> {
     pub(crate) fn read_pooled(&self, room: usize) -> impl Future<Output = io::Result<Buffer>> {
         self.io.reading(move |socket: &S| {
             let mut buffer = Buffer::with_room(room);
-            let n = socket.read(buffer.room())?;
-            let is_short = n > 0 && n < buffer.room().len();
-            buffer.fill(n);
-            Ok(if is_short { Step::Short(buffer) } else { Step::Done(buffer) })
+            let got = socket.read(buffer.room())?;
+            let has_drained = got.has_drained(buffer.room().len());
+            buffer.fill(got.bytes);
+            Ok(if has_drained { Step::Short(buffer) } else { Step::Done(buffer) })
         })
     }
 
@@ -105,12 +132,14 @@ impl<S: Transport> Connection<S> {
             if room.is_empty() {
                 return Ok(Step::Done(()));
             }
-            match socket.read(room)? {
+            let got = socket.read(room)?;
+            match got.bytes {
                 0 => Err(io::ErrorKind::UnexpectedEof.into()),
                 n if n == room.len() => Ok(Step::Done(())),
                 n => {
+                    let step = got.going_on(room.len());
                     filled += n;
-                    Ok(Step::AgainAfterShort)
+                    Ok(step)
                 }
             }
         })
@@ -235,19 +264,12 @@ impl<S: Transport> Connection<S> {
 
 #[inline]
 fn read_step<S: Transport>(socket: &S, buf: &mut [u8]) -> io::Result<Step<usize>> {
-    let n = socket.read(buf)?;
-    Ok(short_unless_full(n, buf.len()))
-}
-
-/// The end of the stream is no short read: it stays, so that later reads need not wait for an event.
-#[inline]
-fn short_unless_full(n: usize, room: usize) -> Step<usize> {
-    if n < room && n > 0 { Step::Short(n) } else { Step::Done(n) }
+    Ok(socket.read(buf)?.done(buf.len()))
 }
 
 fn read_vectored_step<S: Transport>(socket: &S, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Step<usize>> {
     let room = bufs.iter().map(|buf| buf.len()).sum();
-    Ok(short_unless_full(socket.read_vectored(bufs)?, room))
+    Ok(socket.read_vectored(bufs)?.done(room))
 }
 
 /// A short write is tried again rather than taken as a full buffer: only `EAGAIN` makes the kernel promise an event.

@@ -86,16 +86,15 @@ impl<S: Transport> Connection<S> {
         }
         let mut drained: usize = 0;
         let forget = move |socket: &S| {
-            let n = socket.read(&mut [0; SINK])?;
-            drained = drained.saturating_add(n);
-            match n {
+            let got = socket.read(&mut [0; SINK])?;
+            drained = drained.saturating_add(got.bytes);
+            match got.bytes {
                 0 => Ok(Step::Done(())),
                 _ if drained > GRACEFUL_CLOSE_BYTES => Err(io::Error::new(
                     io::ErrorKind::QuotaExceeded,
                     format!("the peer went on sending: {drained} bytes after the end of our side"),
                 )),
-                SINK => Ok(Step::Again),
-                _ => Ok(Step::AgainAfterShort),
+                _ => Ok(got.going_on(SINK)),
             }
         };
         self.io().reading(forget).await

@@ -1,7 +1,7 @@
 //! A TCP connection.
 
 use super::{
-    connection::{ByteStream, Connection, Transport, sealed::Connected},
+    connection::{ByteStream, Connection, Got, Transport, sealed::Connected},
     share::Tally,
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
 };
@@ -369,12 +369,13 @@ impl Transport for net::TcpStream {
     type Address = SocketAddr;
 
     #[inline]
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        (&mut &*self).read(buf)
+    fn read(&self, buf: &mut [u8]) -> io::Result<Got> {
+        // Urgent data may be in the way: that is announced with an event.
+        Ok(Got { bytes: (&mut &*self).read(buf)?, is_unhindered: true })
     }
 
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&mut &*self).read_vectored(bufs)
+    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Got> {
+        Ok(Got { bytes: (&mut &*self).read_vectored(bufs)?, is_unhindered: true })
     }
 
     fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {

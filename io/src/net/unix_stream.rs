@@ -1,7 +1,7 @@
 //! A Unix connection: bytes, and descriptors beside them, between processes of one machine.
 
 use super::{
-    connection::{ByteStream, Connection, Transport, sealed::Connected},
+    connection::{ByteStream, Connection, Got, Transport, sealed::Connected},
     forward::forward,
     linger::GRACEFUL_CLOSE_TIME,
     share::Tally,
@@ -13,7 +13,7 @@ use runtime_executor::time::Duration;
 use socket2::{SockRef, Type};
 use std::{
     fmt,
-    io::{self, IoSlice, IoSliceMut, Read},
+    io::{self, IoSlice, IoSliceMut},
     net::Shutdown,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
@@ -79,8 +79,7 @@ impl UnixStream {
     }
 
     pub(super) fn from_nonblocking(stream: net::UnixStream, tally: Option<Tally>) -> io::Result<Self> {
-        // Bytes with descriptors beside them end a read early, so a short one does not mean that nothing is left.
-        Ok(Self { connection: Connection::new(stream, Knowledge::OTHER, tally)? })
+        Ok(Self { connection: Connection::new(stream, Knowledge::UNIX, tally)? })
     }
 
     /// Takes the connection out, to hand it to another runtime or process, or to blocking code. It is non-blocking
@@ -193,12 +192,14 @@ impl Transport for net::UnixStream {
     type Address = SocketAddr;
 
     #[inline]
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        (&mut &*self).read(buf)
+    fn read(&self, buf: &mut [u8]) -> io::Result<Got> {
+        self.read_vectored(&mut [IoSliceMut::new(buf)])
     }
 
-    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&mut &*self).read_vectored(bufs)
+    #[inline]
+    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Got> {
+        let (bytes, is_unhindered) = sys::socket::receive(self.as_fd(), bufs)?;
+        Ok(Got { bytes, is_unhindered })
     }
 
     fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {

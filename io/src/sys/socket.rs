@@ -2,7 +2,8 @@
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, IoSliceMut},
+    mem,
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd},
 };
@@ -87,6 +88,22 @@ pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io:
 
 /// `IOV_MAX` of Linux and the BSDs; POSIX promises only 16, but no system we build for has less than this.
 pub(crate) const MAX_SLICES: usize = 1024;
+
+/// Reads from a Unix socket, and says whether nothing was in the way of more. A read ends behind bytes that have descriptors
+/// beside them, and, where the receiver wants to know who has written what, between two writers. On Linux it is told then
+/// that something was beside the bytes, as we have no room for it: `MSG_CTRUNC`. A plain `recv` would save nothing, and
+/// cost one more to find out that nothing is left.
+#[expect(unsafe_code, reason = "socket2 hides this flag")]
+pub(crate) fn receive(socket: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<(usize, bool)> {
+    // SAFETY: all zeroes is a message without anything.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = bufs.as_mut_ptr().cast();
+    message.msg_iovlen = bufs.len().min(MAX_SLICES) as _;
+    // SAFETY: S1; it writes into the buffers, which outlive the call, and no more than their lengths.
+    let n = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
+    let bytes = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+    Ok((bytes, message.msg_flags & libc::MSG_CTRUNC == 0))
+}
 
 /// Reads what has arrived and leaves it there.
 #[expect(unsafe_code, reason = "std has it for TCP only")]

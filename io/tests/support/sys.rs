@@ -70,6 +70,57 @@ pub(crate) fn bound_without_terminator(path: &std::path::Path) -> std::os::unix:
     socket
 }
 
+/// A counter that is read one by one.
+#[cfg(target_os = "linux")]
+pub(crate) fn semaphore() -> std::os::fd::OwnedFd {
+    use std::os::fd::FromRawFd;
+    // SAFETY: it takes plain numbers.
+    let counter = unsafe { libc::eventfd(0, libc::EFD_SEMAPHORE | libc::EFD_CLOEXEC) };
+    assert!(counter >= 0, "{}", io::Error::last_os_error());
+    // SAFETY: the call has opened it for us.
+    unsafe { std::os::fd::OwnedFd::from_raw_fd(counter) }
+}
+
+/// Tells of each file that is made in a folder.
+#[cfg(target_os = "linux")]
+pub(crate) fn watch_for_new_files(folder: &std::path::Path) -> std::os::fd::OwnedFd {
+    use std::os::{fd::FromRawFd, unix::ffi::OsStrExt};
+    // SAFETY: it takes a plain number.
+    let watch = unsafe { libc::inotify_init1(libc::IN_CLOEXEC) };
+    assert!(watch >= 0, "{}", io::Error::last_os_error());
+    // SAFETY: the call has opened it for us.
+    let watch = unsafe { std::os::fd::OwnedFd::from_raw_fd(watch) };
+    let path = std::ffi::CString::new(folder.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the path lives for the call, and ends with a zero.
+    let added = unsafe { libc::inotify_add_watch(watch.as_raw_fd(), path.as_ptr(), libc::IN_CREATE) };
+    assert!(added >= 0, "{}", io::Error::last_os_error());
+    watch
+}
+
+/// A terminal: the side of who types and looks, and the side of the program. It shows nothing that is typed.
+pub(crate) fn terminal() -> (std::fs::File, std::os::fd::OwnedFd) {
+    use std::os::fd::{FromRawFd, OwnedFd};
+
+    let (mut keyboard, mut program) = (0, 0);
+    let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: it writes the two numbers.
+    let opened = unsafe { libc::openpty(&raw mut keyboard, &raw mut program, name, settings, size) };
+    assert_eq!(opened, 0, "{}", io::Error::last_os_error());
+    // SAFETY: the call has opened it for us.
+    let keyboard = unsafe { OwnedFd::from_raw_fd(keyboard) };
+    // SAFETY: as above.
+    let program = unsafe { OwnedFd::from_raw_fd(program) };
+    // SAFETY: all zeroes is a valid value.
+    let mut settings: libc::termios = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes the struct.
+    assert_eq!(unsafe { libc::tcgetattr(program.as_raw_fd(), &raw mut settings) }, 0);
+    settings.c_lflag &= !libc::ECHO;
+    settings.c_oflag &= !libc::OPOST;
+    // SAFETY: it reads the struct.
+    assert_eq!(unsafe { libc::tcsetattr(program.as_raw_fd(), libc::TCSANOW, &raw const settings) }, 0);
+    (keyboard.into(), program)
+}
+
 /// Sends bytes with a descriptor beside them (`SCM_RIGHTS`).
 #[cfg(target_os = "linux")]
 pub(crate) fn send_with_descriptor(socket: BorrowedFd<'_>, bytes: &[u8], passenger: BorrowedFd<'_>) {

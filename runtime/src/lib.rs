@@ -41,6 +41,7 @@
 //! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`], [`task::defer`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
+//! | what is typed and shown | [`io::stdin`], [`io::stdout`] |
 //! | pipes, also with a name | [`io::pipe()`], [`io::fifo`] |
 //! | files | [`fs`] |
 //! | serving connections, and stopping in order | [`net::Server`] |

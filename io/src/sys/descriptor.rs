@@ -45,6 +45,21 @@ fn set_flags(fd: BorrowedFd<'_>, before: libc::c_int, flags: libc::c_int) -> io:
     }
 }
 
+/// Whether the descriptor is ready for what is asked, has hung up or failed, without waiting.
+pub(crate) fn is_ready(fd: BorrowedFd<'_>, events: libc::c_short) -> bool {
+    // If it cannot be asked, trying tells why.
+    poll_now(fd, events).is_none_or(|events| events != 0)
+}
+
+/// What poll(2) says of a descriptor now; `None` if it fails.
+#[expect(unsafe_code, reason = "std has nothing of it")]
+pub(super) fn poll_now(fd: BorrowedFd<'_>, events: libc::c_short) -> Option<libc::c_short> {
+    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: S1; it writes the one struct it is given, and does not wait.
+    let answers = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    (answers >= 0).then_some(asked.revents)
+}
+
 /// Fails with `EBADF` unless the descriptor is open: poll(2) takes a closed one, and mio hides what it says of it.
 #[cfg(mio_unsupported_force_poll_poll)]
 #[expect(unsafe_code, reason = "fcntl has no safe wrapper in std")]

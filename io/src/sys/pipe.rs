@@ -6,7 +6,7 @@ use std::{
     ffi::CString,
     io,
     os::{
-        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        fd::{BorrowedFd, FromRawFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
@@ -28,7 +28,7 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     }
     let (reader, writer) = owned(ends);
     for end in [&reader, &writer] {
-        super::descriptor::close_on_exec(end.as_raw_fd())?;
+        super::descriptor::close_on_exec(std::os::fd::AsRawFd::as_raw_fd(end))?;
         super::descriptor::set_nonblocking(std::os::fd::AsFd::as_fd(end))?;
     }
     Ok((reader, writer))
@@ -77,9 +77,6 @@ pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
 /// Whether there have been writers to a FIFO since we opened it, and all of them are gone. A read that finds nothing looks
 /// the same before the first of them and after the last.
 pub(crate) fn have_writers_gone(reader: BorrowedFd<'_>) -> bool {
-    let mut asked = libc::pollfd { fd: reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: S1; it writes the one struct it is given, and does not wait.
-    let answers = unsafe { libc::poll(&raw mut asked, 1, 0) };
     // If it cannot be asked, the end that was read stands.
-    answers < 0 || asked.revents & libc::POLLHUP != 0
+    super::descriptor::poll_now(reader, libc::POLLIN).is_none_or(|events| events & libc::POLLHUP != 0)
 }

@@ -106,10 +106,19 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io
 }
 
 /// Reads what has arrived and leaves it there.
-#[expect(unsafe_code, reason = "std has it for TCP only")]
 pub(crate) fn peek(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    recv(socket, buf, libc::MSG_PEEK)
+}
+
+/// Reads what has arrived, and does not wait, whatever the flags of the open file say.
+pub(crate) fn recv_now(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    recv(socket, buf, libc::MSG_DONTWAIT)
+}
+
+#[expect(unsafe_code, reason = "std has no flags for it")]
+fn recv(socket: BorrowedFd<'_>, buf: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
     // SAFETY: S1; it writes into the buffer, and no more than its length.
-    let n = unsafe { libc::recv(socket.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), libc::MSG_PEEK) };
+    let n = unsafe { libc::recv(socket.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
 }
 
@@ -122,6 +131,12 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// Whether the system tells who is connected to a receiver of messages when that has room again.
 pub(crate) const EDGES_FOR_ROOM: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Writes what there is room for, and does not wait, whatever the flags of the open file say.
+pub(crate) fn send_now(socket: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+    spare_sigpipe(socket)?;
+    SockRef::from(&socket).send_with_flags(buf, NO_SIGNAL | libc::MSG_DONTWAIT)
+}
 
 /// The address at which a socket listens for streams. An error says why it does not.
 pub(crate) fn listening_at(socket: BorrowedFd<'_>) -> io::Result<SockAddr> {

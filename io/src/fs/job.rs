@@ -10,7 +10,7 @@ use std::{io, path::Path};
 ///
 /// # Errors
 /// The job is dropped then.
-pub(super) fn submit(job: Job) -> io::Result<()> {
+pub(crate) fn submit(job: Job) -> io::Result<()> {
     let Err(RefusedJob { job, reason }) = submit_blocking(job) else { return Ok(()) };
     match reason {
         RefusalReason::NoThreads => {

@@ -34,7 +34,7 @@ mod cached;
 mod error;
 mod file;
 mod folder;
-mod job;
+pub(crate) mod job;
 mod options;
 mod paths;
 mod whole;

@@ -32,11 +32,11 @@ mod pipe;
 mod standard;
 
 pub use self::pipe::{PipeReader, PipeWriter, packet_pipe, pipe};
+pub use self::standard::{Lines, Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use buffers::Buffer;
 pub use copy::{Copying, copy};
 pub use copy_bidirectional::{CopyBidirectional, CopyError, CopyStep, copy_bidirectional};
 pub use duplex::{DuplexStream, duplex};
-pub use self::standard::{Lines, Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use futures_io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite};
 pub use futures_lite::io::{
     AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, BufWriter, Cursor, ReadHalf,

@@ -2,10 +2,10 @@
 
 #![expect(unsafe_code, reason = "no safe wrapper in std")]
 
+use super::held::Held;
 use std::{
     io, mem,
     os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
-    ptr,
 };
 
 /// What `fstat` says, as far as we ask.
@@ -124,7 +124,7 @@ pub(crate) fn spare_sigxfsz<T>(write: impl FnOnce() -> io::Result<T>) -> io::Res
     if failed != 0 || limits.rlim_cur == libc::RLIM_INFINITY {
         return write();
     }
-    let held = Held::new();
+    let held = Held::new(libc::SIGXFSZ);
     let written = write();
     if let Err(error) = &written
         && error.raw_os_error() == Some(libc::EFBIG)
@@ -132,46 +132,4 @@ pub(crate) fn spare_sigxfsz<T>(write: impl FnOnce() -> io::Result<T>) -> io::Res
         held.forget();
     }
     written
-}
-
-/// Keeps SIGXFSZ from this thread while it lives. The signal is sent to the thread that writes.
-struct Held {
-    signals: libc::sigset_t,
-    before: libc::sigset_t,
-}
-
-impl Held {
-    fn new() -> Self {
-        // SAFETY: all zeroes is a valid value, and about to be written.
-        let mut signals: libc::sigset_t = unsafe { mem::zeroed() };
-        // SAFETY: it writes the set it is given.
-        unsafe { libc::sigemptyset(&raw mut signals) };
-        // SAFETY: it writes the set it is given.
-        unsafe { libc::sigaddset(&raw mut signals, libc::SIGXFSZ) };
-        let mut before = signals;
-        // SAFETY: it reads one set and writes the other.
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, &raw mut before) };
-        Self { signals, before }
-    }
-
-    /// Takes the signal that has come, if one has: there is none where the program ignores it.
-    fn forget(&self) {
-        // SAFETY: all zeroes is a valid value, and about to be written.
-        let mut pending: libc::sigset_t = unsafe { mem::zeroed() };
-        // SAFETY: it writes the set it is given.
-        unsafe { libc::sigpending(&raw mut pending) };
-        // SAFETY: it reads the set that was just written.
-        if unsafe { libc::sigismember(&raw const pending, libc::SIGXFSZ) } == 1 {
-            let mut number = 0;
-            // SAFETY: it reads the set and writes the number; the signal is pending, so it does not wait.
-            unsafe { libc::sigwait(&raw const self.signals, &raw mut number) };
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // SAFETY: it reads the set that `new` has got from the system.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
-    }
 }

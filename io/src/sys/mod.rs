@@ -20,6 +20,7 @@ pub(crate) mod descriptor;
 pub(crate) mod errno;
 pub(crate) mod file;
 pub(crate) mod fork;
+mod held;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod interrupt;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "std has nothing about signals")]
 
+use super::held::Held;
 use std::{
     io::{self, IoSlice},
     mem,
@@ -24,27 +25,11 @@ pub(crate) fn is_deadly() -> bool {
 
 /// Writes, and where that would raise SIGPIPE gives the error alone.
 pub(crate) fn write_spared(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    let sigpipe = just_sigpipe();
-    // One that was raised before is somebody else's, and held off by them: ours would merge with it.
-    if is_pending() {
-        return write(fd, bufs);
-    }
-    // SAFETY: all zeroes is a valid value.
-    let mut before: libc::sigset_t = unsafe { mem::zeroed() };
-    // SAFETY: it reads the one set and writes the other.
-    let held = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, &raw mut before) };
-    if held != 0 {
-        return Err(io::Error::from_raw_os_error(held));
-    }
+    let held = Held::new(libc::SIGPIPE);
     let written = write(fd, bufs);
-    let raised = matches!(&written, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) && is_pending();
-    if raised {
-        let mut number = 0;
-        // SAFETY: it reads the set and writes the number. It does not wait: the signal is here, and this thread's own.
-        unsafe { libc::sigwait(&raw const sigpipe, &raw mut number) };
+    if matches!(&written, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+        held.forget();
     }
-    // SAFETY: it reads the set.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut()) };
     written
 }
 
@@ -54,23 +39,4 @@ fn write(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: S1; an `IoSlice` is an `iovec`, as std promises, and it reads what they name.
     let n = unsafe { libc::writev(fd.as_raw_fd(), bufs.as_ptr().cast(), count) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
-}
-
-fn just_sigpipe() -> libc::sigset_t {
-    // SAFETY: all zeroes is a valid value.
-    let mut set: libc::sigset_t = unsafe { mem::zeroed() };
-    // SAFETY: it writes the set.
-    unsafe { libc::sigemptyset(&raw mut set) };
-    // SAFETY: it writes the set.
-    unsafe { libc::sigaddset(&raw mut set, libc::SIGPIPE) };
-    set
-}
-
-fn is_pending() -> bool {
-    // SAFETY: all zeroes is a valid value.
-    let mut pending: libc::sigset_t = unsafe { mem::zeroed() };
-    // SAFETY: it writes the set.
-    unsafe { libc::sigpending(&raw mut pending) };
-    // SAFETY: it reads the set.
-    unsafe { libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 }
 }

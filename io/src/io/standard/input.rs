@@ -5,7 +5,7 @@ use super::{
     waiting::{Seat, Waiting, wake},
     way::Way,
 };
-use runtime_executor::spawn_blocking;
+use crate::fs::job::submit;
 use std::{
     fs::File,
     io::{self, ErrorKind, Read},
@@ -246,10 +246,10 @@ pub(super) fn poll_filled(
     };
     drop(input);
     drop(former);
-    if let Some(job) = job {
-        drop(spawn_blocking(move || job.run()));
+    match job.map_or(Ok(()), |job| submit(Box::new(move || job.run()))) {
+        Ok(()) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error)),
     }
-    Poll::Pending
 }
 
 /// Whoever has waited does so no more.

@@ -5,11 +5,12 @@ use super::{
     way::{Number, Standard, Way},
 };
 use crate::{
+    fs::job::submit,
     operation::Operation,
     registration::Step,
     source::{Direction, WaiterId, Writing},
+    sys,
 };
-use runtime_executor::spawn_blocking;
 use std::{
     fs::File,
     io::{self, ErrorKind, Write},
@@ -90,8 +91,8 @@ impl Desk {
     }
 }
 
-/// A piece on its way to a file. It is written when this is dropped: on the blocking pool, or, should the runtime end before
-/// its turn, then and there.
+/// A piece on its way to a file. It is written when this is dropped: on the blocking pool, or, should there be no thread or the
+/// runtime end before its turn, then and there.
 struct Piece {
     bytes: Vec<u8>,
     file: Arc<File>,
@@ -100,7 +101,7 @@ struct Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        let written = (&*self.file).write_all(&self.bytes);
+        let written = sys::file::spare_sigxfsz(|| (&*self.file).write_all(&self.bytes));
         self.desk.finish(written);
     }
 }
@@ -201,7 +202,8 @@ fn poll_hand_in(
     ready!(desk.poll_idle(seat, context, |state| state.busy = true))?;
     let n = buf.len().min(PIECE_OF_FILE);
     let piece = Piece { bytes: buf[..n].to_vec(), file: Arc::clone(file), desk };
-    drop(spawn_blocking(move || drop(piece)));
+    // If there is no thread for it, it is written in place.
+    let _ = submit(Box::new(move || drop(piece)));
     Poll::Ready(Ok(n))
 }
 

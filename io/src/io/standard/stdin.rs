@@ -80,9 +80,6 @@ impl Stdin {
     /// `NotConnected` if standard input is closed (a Rust `main` begins with `/dev/null` there instead, which is at its
     /// end), what else the system says, or a [`HandleError`](crate::HandleError).
     ///
-    /// # Panics
-    /// If it is a file and the runtime has no threads, as simulations have none.
-    ///
     /// # Cancel safety
     /// Dropped before it is ready, it has read nothing.
     pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
@@ -96,9 +93,6 @@ impl Stdin {
     ///
     /// # Errors
     /// `InvalidData` if the line is not UTF-8; it is skipped then. Otherwise as for [`read`](Self::read).
-    ///
-    /// # Panics
-    /// As for [`read`](Self::read).
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has taken nothing: the part of a line that has come is kept for the next reader.
@@ -218,9 +212,6 @@ impl Lines {
     ///
     /// # Errors
     /// As for [`Stdin::read_line`].
-    ///
-    /// # Panics
-    /// As for [`Stdin::read`].
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has taken nothing.

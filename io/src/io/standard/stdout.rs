@@ -75,9 +75,6 @@ macro_rules! writing {
             /// `/dev/null` there instead), what else the system says, or a [`HandleError`](crate::HandleError).
             /// SIGPIPE kills nobody here; see [`PipeWriter`](crate::io::PipeWriter).
             ///
-            /// # Panics
-            /// If it is a file and the runtime has no threads, as simulations have none.
-            ///
             /// # Cancel safety
             /// Dropped before it is ready, it has written nothing, unless it is a file: what is on its way to one
             /// arrives. Should that go wrong, the next operation says so.
@@ -89,9 +86,6 @@ macro_rules! writing {
             ///
             /// # Errors
             /// As for [`write`](Self::write); part of the buffer may have been written.
-            ///
-            /// # Panics
-            /// As for [`write`](Self::write).
             ///
             /// # Cancel safety
             /// None: dropped before it is ready, it may have written part of the buffer.

@@ -1,24 +1,112 @@
-//! The story of a child that outlives its runtime. Whoever launches one reaps it, so it is alone in its process.
+//! Stories of children that outlive their runtime, or have none at all: nobody stays a zombie. They count children, so they are
+//! alone in their process, one after the other.
 #![cfg(all(target_os = "linux", not(miri)))]
 
 mod support;
 
-use runtime_io::process::Launch;
-use std::{io, path::Path};
-use support::{run, sys::until_ended};
+use runtime_io::process::{Child, Command, Launch};
+use std::{
+    io::{self, PipeWriter},
+    os::fd::OwnedFd,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+use support::run;
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A child that runs until what comes with it is dropped.
+fn held_child() -> (Child, PipeWriter) {
+    let (stop, held) = io::pipe().unwrap();
+    (Command::new("cat").stdin(OwnedFd::from(stop)).spawn().unwrap(), held)
+}
+
+fn has_number(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// No runtime is there whose loop could be asked: the thread that reaps is.
+fn until_reaped(pid: u32) {
+    while has_number(pid) {
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// How many threads of that name there are.
+fn threads_called(name: &str) -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+    names.filter(|found| found.trim_end() == name).count()
+}
 
 #[test]
-fn it_is_reaped_when_the_next_is_started() {
-    let (stop, held) = io::pipe().unwrap();
-    let mut launch = Launch::new("/bin/sh");
-    let stop = launch.descriptor(stop.into());
-    let launch = launch.args(["-c".into(), format!("read line </dev/fd/{stop}")]);
-    // Dropped while it runs: a task of this runtime would have reaped it.
-    let pid = run(async { launch.spawn().unwrap().id() });
+fn dropped_in_a_runtime_that_ends_it_goes_on_and_is_reaped() {
+    let _alone = alone();
+    let (pid, held) = run(async {
+        let (child, held) = held_child();
+        (child.id(), held)
+    });
+    assert!(has_number(pid), "it goes on");
     drop(held);
-    until_ended(pid);
-    let has_number = || Path::new(&format!("/proc/{pid}")).exists();
-    assert!(has_number(), "nobody has reaped it");
-    run(async { Launch::new("/bin/true").spawn().unwrap().wait().await.unwrap() });
-    assert!(!has_number());
+    until_reaped(pid);
+}
+
+#[test]
+fn in_a_task_that_the_end_of_the_runtime_cancels_it_goes_on_and_is_reaped() {
+    let _alone = alone();
+    let (pid, held) = run(async {
+        let (mut child, held) = held_child();
+        let pid = child.id();
+        runtime_executor::spawn(async move { child.wait().await.unwrap() }).detach();
+        runtime_executor::task::yield_now().await;
+        (pid, held)
+    });
+    assert!(has_number(pid), "it goes on");
+    drop(held);
+    until_reaped(pid);
+}
+
+#[test]
+fn one_that_is_to_die_with_its_child_does_so_when_the_runtime_ends() {
+    let _alone = alone();
+    let pid = run(async {
+        let mut child = Command::new("sleep").arg("60").kill_on_drop(true).spawn().unwrap();
+        let pid = child.id();
+        runtime_executor::spawn(async move { child.wait().await.unwrap() }).detach();
+        pid
+    });
+    until_reaped(pid);
+}
+
+#[test]
+fn dropped_where_there_is_no_runtime_all_are_reaped_by_one_thread_that_ends_with_the_last() {
+    let _alone = alone();
+    let children: Vec<_> = (0..20).map(|_| held_child()).collect();
+    let mut held = Vec::new();
+    let mut numbers = Vec::new();
+    for (child, writer) in children {
+        numbers.push(child.id());
+        held.push(writer);
+        drop(child);
+    }
+    // Not in the order in which they were born.
+    drop(held.split_off(10));
+    numbers[10..].iter().copied().for_each(until_reaped);
+    assert!(numbers[..10].iter().all(|&pid| has_number(pid)));
+    assert_eq!(threads_called("orphans"), 1);
+    drop(held);
+    numbers.into_iter().for_each(until_reaped);
+    while threads_called("orphans") > 0 {
+        thread::park_timeout(Duration::from_millis(1));
+    }
+    // And it begins anew.
+    let child = Launch::new("/bin/true").spawn().unwrap();
+    let pid = child.id();
+    drop(child);
+    until_reaped(pid);
 }

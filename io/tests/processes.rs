@@ -39,7 +39,7 @@ async fn says(script: &str, prepare: impl FnOnce(Launch) -> Launch) -> String {
     // Blocks, but the child needs nobody here.
     let mut said = String::new();
     ours.read_to_string(&mut said).unwrap();
-    assert!(child.wait().await.unwrap().success());
+    assert!(child.ended().await.unwrap().success());
     said
 }
 
@@ -56,9 +56,9 @@ fn everybody_who_waits_learns_how_a_child_ended() {
         let child = Rc::new(launch.env("IN", number.to_string()).spawn().unwrap());
         let waiting = {
             let child = Rc::clone(&child);
-            spawn(async move { child.wait().await.unwrap().code() })
+            spawn(async move { child.ended().await.unwrap().code() })
         };
-        let mut given_up = Box::pin(child.wait());
+        let mut given_up = Box::pin(child.ended());
         assert!(poll_once(&mut given_up).await.is_none());
         drop(given_up);
         assert_eq!(child.try_wait().unwrap(), None);
@@ -66,9 +66,9 @@ fn everybody_who_waits_learns_how_a_child_ended() {
             yield_now().await;
         }
         drop(held);
-        let (first, second) = zip(child.wait(), waiting).await;
+        let (first, second) = zip(child.ended(), waiting).await;
         assert_eq!((first.unwrap().code(), second.unwrap()), (Some(7), Some(7)));
-        assert_eq!(child.wait().await.unwrap().code(), Some(7), "and later");
+        assert_eq!(child.ended().await.unwrap().code(), Some(7), "and later");
         assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
     });
 }
@@ -90,7 +90,7 @@ fn a_child_that_has_ended_gets_no_signal() {
     run(async {
         let child = shell("exec sleep 60").spawn().unwrap();
         child.signal(SignalKind::terminate()).unwrap();
-        assert_eq!(child.wait().await.unwrap().signal(), Some(libc::SIGTERM));
+        assert_eq!(child.ended().await.unwrap().signal(), Some(libc::SIGTERM));
         assert_eq!(child.signal(SignalKind::terminate()).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         child.kill().unwrap();
     });
@@ -138,7 +138,7 @@ fn a_child_gets_no_descriptor_but_what_it_is_given() {
         assert_eq!(numbers, [0, 1, 2, given]);
         assert!(strays.iter().all(|stray| stray.as_raw_fd() > 2 && stray.as_raw_fd() != given));
         child.kill().unwrap();
-        child.wait().await.unwrap();
+        child.ended().await.unwrap();
     });
 }
 
@@ -245,7 +245,7 @@ fn a_child_ends_with_who_started_it_if_that_was_asked_for() {
     ours.read_exact(&mut [0]).unwrap();
     child.kill().unwrap();
     assert_eq!(ours.read(&mut [0]).expect("the grandchild is still there"), 0);
-    run(async { child.wait().await.unwrap() });
+    run(async { child.ended().await.unwrap() });
 }
 
 const IGNORANT: &str = "STORY_OF_THE_IGNORANT";
@@ -258,8 +258,8 @@ fn where_sigchld_is_ignored_the_end_is_noticed_and_how_is_nobodys_knowledge() {
         run(async {
             let child = shell("exec sleep 60").spawn().unwrap();
             child.kill().unwrap();
-            assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
-            assert_eq!(child.wait().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
+            assert_eq!(child.ended().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
+            assert_eq!(child.ended().await.unwrap_err().raw_os_error(), Some(libc::ECHILD));
             child.kill().unwrap();
             // Who listens to it does not ignore it any more.
             let _listener = signal(SignalKind::child()).unwrap();

@@ -48,6 +48,6 @@ fn orphans_are_reaped_and_whoever_has_a_parent_here_is_left_to_it() {
     assert!(!Path::new(&format!("/proc/{orphan}")).exists());
     assert!(!asked.contains(&another.id()), "we know our own");
     assert_eq!(theirs.wait().unwrap().code(), Some(6));
-    assert_eq!(run(async { another.wait().await.unwrap().code() }), Some(7));
+    assert_eq!(run(async { another.ended().await.unwrap().code() }), Some(7));
     assert_eq!(reap_unknown(|_| unreachable!()).unwrap(), 0);
 }

@@ -47,6 +47,7 @@
 //! | serving connections, and stopping in order | [`net::Server`] |
 //! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |
+//! | child processes | [`process::Command`] |
 //! | all cores | [`cluster`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
@@ -68,7 +69,7 @@ pub use runtime_executor::{
     Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all, race,
     random_u64, spawn, spawn_blocking, task, task_local, time, try_join, try_join_all,
 };
-pub use runtime_io::{fs, io, net, signal};
+pub use runtime_io::{fs, io, net, process, signal};
 #[cfg(feature = "macros")]
 pub use runtime_macros::{main, test};
 pub use runtime_sync as sync;

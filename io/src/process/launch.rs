@@ -1,16 +1,11 @@
 //! What a child is to be, until it is started.
 
-use super::{Child, ProgramFile, life::Life};
-use crate::{signal::SignalKind, sys::child as sys};
+use super::{Child, ProgramFile, life::Life, recipe::Recipe};
+use crate::signal::SignalKind;
 use std::{
-    collections::BTreeMap,
-    env,
-    ffi::{CString, OsStr, OsString},
+    ffi::OsStr,
     io,
-    os::{
-        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsRawFd, OwnedFd, RawFd},
 };
 
 /// Starts a program as a child process, which gets nothing but what it is given: the standard descriptors, those passed to
@@ -21,7 +16,7 @@ use std::{
 /// # let reactor = runtime_io::Reactor::new()?;
 /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
 /// # executor.block_on(async {
-/// let child = Launch::new("/bin/sh").args(["-c", "exit $ANSWER"]).env("ANSWER", "42").spawn()?;
+/// let mut child = Launch::new("/bin/sh").args(["-c", "exit $ANSWER"]).env("ANSWER", "42").spawn()?;
 /// assert_eq!(child.wait().await?.code(), Some(42));
 /// # std::io::Result::Ok(())
 /// # })?;
@@ -29,64 +24,48 @@ use std::{
 /// ```
 #[derive(Debug)]
 #[must_use = "nothing is started until `spawn`"]
-pub struct Launch {
-    program: ProgramFile,
-    name: Option<OsString>,
-    arguments: Vec<OsString>,
-    environment: BTreeMap<OsString, Option<OsString>>,
-    is_bare: bool,
-    descriptors: Vec<OwnedFd>,
-    death_signal: Option<SignalKind>,
-}
+pub struct Launch(Recipe);
 
 impl Launch {
     /// A program: a path that is used as it is, not searched for, or an open [`ProgramFile`].
     pub fn new(program: impl Into<ProgramFile>) -> Self {
-        Self {
-            program: program.into(),
-            name: None,
-            arguments: Vec::new(),
-            environment: BTreeMap::new(),
-            is_bare: false,
-            descriptors: Vec::new(),
-            death_signal: None,
-        }
+        Self(Recipe::new(program.into()))
     }
 
     /// What the program finds as its own name, the argument before the first; its path unless said otherwise.
     pub fn arg0(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.name = Some(name.as_ref().into());
+        self.0.name = Some(name.as_ref().into());
         self
     }
 
     /// One argument more.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.arguments.push(argument.as_ref().into());
+        self.0.arguments.push(argument.as_ref().into());
         self
     }
 
     /// More arguments.
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().into()));
+        self.0.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().into()));
         self
     }
 
     /// Sets a variable of the environment. Everybody who runs as the same user can read it, so it is no place for secrets:
     /// pass those through a [`descriptor`](Self::descriptor).
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment.insert(name.as_ref().into(), Some(value.as_ref().into()));
+        self.0.environment.insert(name.as_ref().into(), Some(value.as_ref().into()));
         self
     }
 
     /// Leaves a variable out.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.environment.insert(name.as_ref().into(), None);
+        self.0.environment.insert(name.as_ref().into(), None);
         self
     }
 
     /// Leaves out all that this process has; what is set by [`env`](Self::env) stays.
     pub fn env_clear(mut self) -> Self {
-        self.is_bare = true;
+        self.0.is_bare = true;
         self
     }
 
@@ -102,7 +81,7 @@ impl Launch {
     /// let (mut ours, theirs) = std::io::pipe()?;
     /// let mut launch = Launch::new("/bin/sh");
     /// let number = launch.descriptor(theirs.into());
-    /// let child = launch.args(["-c".into(), format!("echo hello >/dev/fd/{number}")]).spawn()?;
+    /// let mut child = launch.args(["-c".into(), format!("echo hello >/dev/fd/{number}")]).spawn()?;
     /// let mut said = String::new();
     /// ours.read_to_string(&mut said)?; // blocks, as the child is quick
     /// assert_eq!(said, "hello\n");
@@ -113,7 +92,7 @@ impl Launch {
     /// ```
     pub fn descriptor(&mut self, descriptor: OwnedFd) -> RawFd {
         let number = descriptor.as_raw_fd();
-        self.descriptors.push(descriptor);
+        self.0.descriptors.push(descriptor);
         number
     }
 
@@ -121,7 +100,7 @@ impl Launch {
     /// (`PR_SET_PDEATHSIG`). So start it from a thread that lasts. It is void after a change of user, and does not exist
     /// elsewhere than on Linux: a second line behind a pipe that closes when this process dies.
     pub fn parent_death_signal(mut self, signal: SignalKind) -> Self {
-        self.death_signal = Some(signal);
+        self.0.death_signal = Some(signal);
         self
     }
 
@@ -131,29 +110,13 @@ impl Launch {
     /// If the system has no room for another process (`EAGAIN`, `ENOMEM`), if there is no such program (`ENOENT`), or it is
     /// not one (`EACCES`, `ENOEXEC`), or an argument contains a zero byte.
     pub fn spawn(self) -> io::Result<Child> {
-        let plan = self.plan()?;
-        Life::begin(|| plan.start()).map(Child::new)
+        let plan = self.0.plan([None; 3])?;
+        let life = Life::begin(false, |nursery| plan.start(nursery))?;
+        Ok(Child::new(life))
     }
 
-    /// All that is needed to start it.
-    pub(super) fn plan(&self) -> io::Result<sys::Plan<'_>> {
-        let path = self.program.path().as_os_str();
-        let program = match self.program.file() {
-            Some(file) => sys::Program::Open(file.as_fd()),
-            None => sys::Program::Path(CString::new(path.as_bytes())?),
-        };
-        let name = self.name.as_deref().unwrap_or(path).to_owned();
-        let arguments = [name].into_iter().chain(self.arguments.iter().cloned()).collect();
-        let mut environment: BTreeMap<OsString, OsString> =
-            if self.is_bare { BTreeMap::new() } else { env::vars_os().collect() };
-        for (name, value) in &self.environment {
-            match value {
-                Some(value) => environment.insert(name.clone(), value.clone()),
-                None => environment.remove(name),
-            };
-        }
-        let keep = self.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-        let death_signal = self.death_signal.map_or(0, SignalKind::as_raw_value);
-        sys::Plan::new(program, arguments, environment, keep, death_signal)
+    #[cfg(all(test, target_os = "linux", not(miri)))]
+    pub(super) fn recipe(&self) -> &Recipe {
+        &self.0
     }
 }

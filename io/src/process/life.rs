@@ -3,10 +3,17 @@
 //! ```text
 //!          begin                 reap: the system's last word
 //! (none) ────────> on the list ────────────────────────────> ended, its outcome kept
-//!                       └── abandon (its Child is dropped): a task waits for it, or else the next launch looks
+//!                       └── its Child is dropped: a task waits for it, or if no runtime is there, `orphans.rs`
 //! ```
 
-use crate::sys::child as sys;
+use super::orphans::Orphans;
+use crate::{
+    handle_error::HandleError,
+    sys::{
+        child::{self as sys, Failure, Nursery, Started},
+        fork,
+    },
+};
 use std::{
     collections::BTreeMap,
     io,
@@ -18,12 +25,45 @@ use std::{
     },
 };
 
+/// The children of one process.
+#[derive(Debug)]
+pub(super) struct Home {
+    living: Mutex<Living>,
+    pub(super) orphans: Orphans,
+    /// That of a process forked from this one: it has no children yet, and what is locked here stays locked there.
+    in_child: OnceLock<Box<Home>>,
+}
+
 /// Children that have not been reaped, by number. Held while one is started, and while a number is used: so no number
 /// means another process than the one we think of.
-static LIVING: Mutex<BTreeMap<u32, Arc<Life>>> = Mutex::new(BTreeMap::new());
+#[derive(Debug)]
+struct Living {
+    lives: BTreeMap<u32, Arc<Life>>,
+    nursery: Nursery,
+}
 
-fn living() -> MutexGuard<'static, BTreeMap<u32, Arc<Life>>> {
-    LIVING.lock().unwrap_or_else(PoisonError::into_inner)
+/// That of the first process.
+static FIRST: Home = Home::new();
+
+impl Home {
+    const fn new() -> Self {
+        let living = Mutex::new(Living { lives: BTreeMap::new(), nursery: Nursery::new() });
+        Self { living, orphans: Orphans::new(), in_child: OnceLock::new() }
+    }
+
+    /// That of this process.
+    pub(super) fn here() -> &'static Self {
+        fork::watch();
+        let mut home = &FIRST;
+        for _ in 0..fork::depth() {
+            home = home.in_child.get_or_init(|| Box::new(Self::new()));
+        }
+        home
+    }
+
+    fn living(&self) -> MutexGuard<'_, Living> {
+        self.living.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One child.
@@ -34,29 +74,33 @@ pub(super) struct Life {
     pidfd: Option<Arc<OwnedFd>>,
     /// Its status, or why there is none.
     outcome: OnceLock<Result<ExitStatus, i32>>,
-    is_abandoned: AtomicBool,
+    /// Whether it leads a process group.
+    leads: bool,
+    /// Whoever is left of its group is killed when it is reaped.
+    takes_group_along: AtomicBool,
+    /// How many forks its parent lies below the first process.
+    depth: u32,
 }
 
 impl Life {
     /// Starts a child.
-    pub(super) fn begin(start: impl FnOnce() -> io::Result<u32>) -> io::Result<Arc<Self>> {
-        Self::begin_with(start, sys::open_pidfd)
-    }
-
-    pub(super) fn begin_with(
-        start: impl FnOnce() -> io::Result<u32>,
-        open_pidfd: impl FnOnce(u32) -> Option<OwnedFd>,
-    ) -> io::Result<Arc<Self>> {
-        let mut living = living();
-        let abandoned = living.values().filter(|life| life.is_abandoned.load(Ordering::Relaxed));
-        for life in abandoned.cloned().collect::<Vec<_>>() {
-            life.reap_from(&mut living);
-        }
-        let pid = start()?;
-        let pidfd = open_pidfd(pid).map(Arc::new);
-        let outcome = OnceLock::new();
-        let life = Arc::new(Self { pid, pidfd, outcome, is_abandoned: AtomicBool::new(false) });
-        living.insert(pid, Arc::clone(&life));
+    pub(super) fn begin(
+        leads: bool,
+        start: impl FnOnce(&mut Nursery) -> Result<Started, Failure>,
+    ) -> Result<Arc<Self>, Failure> {
+        let home = Home::here();
+        home.orphans.reap();
+        let mut living = home.living();
+        let Started { pid, pidfd } = start(&mut living.nursery)?;
+        let life = Arc::new(Self {
+            pid,
+            pidfd: pidfd.map(Arc::new),
+            outcome: OnceLock::new(),
+            leads,
+            takes_group_along: AtomicBool::new(false),
+            depth: fork::depth(),
+        });
+        living.lives.insert(pid, Arc::clone(&life));
         Ok(life)
     }
 
@@ -68,6 +112,16 @@ impl Life {
         self.pidfd.as_ref()
     }
 
+    /// Whether it leads a process group of its own.
+    pub(super) fn leads(&self) -> bool {
+        self.leads
+    }
+
+    /// Whether this process is the one that has started it, and not a fork of that.
+    pub(super) fn is_ours(&self) -> bool {
+        self.depth == fork::depth()
+    }
+
     fn borrowed(&self) -> Option<BorrowedFd<'_>> {
         self.pidfd.as_deref().map(AsFd::as_fd)
     }
@@ -75,15 +129,27 @@ impl Life {
     /// How it ended, if it has.
     pub(super) fn outcome(&self) -> Option<io::Result<ExitStatus>> {
         if self.outcome.get().is_none() {
-            self.reap_from(&mut living());
+            if !self.is_ours() {
+                return Some(Err(HandleError::Forked.into()));
+            }
+            self.reap_from(&mut Home::here().living().lives);
         }
         self.outcome.get().map(|outcome| outcome.map_err(io::Error::from_raw_os_error))
     }
 
+    /// [`outcome`](Self::outcome), for whoever waits until there is one.
+    pub(super) fn last_word(&self) -> io::Result<ExitStatus> {
+        self.outcome().unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+
     /// Takes the last word, if it is there.
-    fn reap_from(&self, living: &mut BTreeMap<u32, Arc<Life>>) {
+    fn reap_from(&self, living: &mut BTreeMap<u32, Arc<Self>>) {
         if self.outcome.get().is_some() {
             return;
+        }
+        if self.takes_group_along.load(Ordering::Relaxed) && sys::has_ended(self.pid) {
+            // Before: afterwards the number may mean another group. That nobody is left is no error.
+            let _ = sys::send_to_group(self.pid, libc::SIGKILL);
         }
         let outcome = match sys::reap(self.pid, self.borrowed()) {
             Ok(None) => return,
@@ -97,16 +163,29 @@ impl Life {
     }
 
     pub(super) fn send(&self, signal: libc::c_int) -> io::Result<()> {
-        let _living = living();
+        self.while_living(|| sys::send(self.pid, self.borrowed(), signal))
+    }
+
+    /// Sends a signal to all in the group that it leads.
+    pub(super) fn send_to_group(&self, signal: libc::c_int) -> io::Result<()> {
+        self.while_living(|| sys::send_to_group(self.pid, signal))
+    }
+
+    /// Its number is its own meanwhile.
+    fn while_living(&self, send: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if !self.is_ours() {
+            return Err(HandleError::Forked.into());
+        }
+        let _living = Home::here().living();
         if self.outcome.get().is_some() {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
-        sys::send(self.pid, self.borrowed(), signal)
+        send()
     }
 
-    /// Nobody will ask any more: whoever looks at the list next is to reap it.
-    pub(super) fn abandon(&self) {
-        self.is_abandoned.store(true, Ordering::Relaxed);
+    /// From now on nobody of its group outlives it.
+    pub(super) fn take_group_along(&self) {
+        self.takes_group_along.store(self.leads, Ordering::Relaxed);
     }
 }
 
@@ -149,11 +228,11 @@ pub fn reap_unknown(mut is_ours: impl FnMut(u32) -> bool) -> io::Result<usize> {
 /// Whether a child that may have ended was unknown, and is reaped; `None` if it was spared.
 fn reap_if_unknown(pid: u32, is_ours: &mut impl FnMut(u32) -> bool) -> io::Result<Option<bool>> {
     let known = {
-        let mut living = living();
-        let life = living.get(&pid).cloned();
+        let mut living = Home::here().living();
+        let life = living.lives.get(&pid).cloned();
         if let Some(life) = &life {
             // Whoever awaits it is told by the system, and finds the outcome.
-            life.reap_from(&mut living);
+            life.reap_from(&mut living.lives);
         }
         life
     };

@@ -15,6 +15,7 @@
 //!   closed now.
 
 pub(crate) mod ancillary;
+pub(crate) mod appending;
 pub(crate) mod child;
 pub(crate) mod descriptor;
 pub(crate) mod errno;

@@ -338,30 +338,6 @@ pub(crate) fn blocks(number: RawFd) -> bool {
     flags & libc::O_NONBLOCK == 0
 }
 
-/// A terminal: the side of who types and looks, and the side of the program. It shows nothing that is typed.
-pub(crate) fn terminal() -> (std::fs::File, std::os::fd::OwnedFd) {
-    use std::os::fd::{FromRawFd, OwnedFd};
-
-    let (mut keyboard, mut program) = (0, 0);
-    let (name, settings, size) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: it writes the two numbers.
-    let opened = unsafe { libc::openpty(&raw mut keyboard, &raw mut program, name, settings, size) };
-    assert_eq!(opened, 0, "{}", io::Error::last_os_error());
-    // SAFETY: the call has opened it for us.
-    let keyboard = unsafe { OwnedFd::from_raw_fd(keyboard) };
-    // SAFETY: as above.
-    let program = unsafe { OwnedFd::from_raw_fd(program) };
-    // SAFETY: all zeroes is a valid value.
-    let mut settings: libc::termios = unsafe { std::mem::zeroed() };
-    // SAFETY: it writes the struct.
-    assert_eq!(unsafe { libc::tcgetattr(program.as_raw_fd(), &raw mut settings) }, 0);
-    settings.c_lflag &= !libc::ECHO;
-    settings.c_oflag &= !libc::OPOST;
-    // SAFETY: it reads the struct.
-    assert_eq!(unsafe { libc::tcsetattr(program.as_raw_fd(), libc::TCSANOW, &raw const settings) }, 0);
-    (keyboard.into(), program)
-}
-
 /// Has writes beyond this size fail, or kill: that is the limit's way.
 pub(crate) fn limit_file_size(limit: libc::rlim_t) {
     let limits = libc::rlimit { rlim_cur: limit, rlim_max: libc::RLIM_INFINITY };

@@ -5,6 +5,7 @@ use crate::{
     Reactor,
     process::{Launch, life::Life},
     signal::SignalKind,
+    sys::child::{Nursery, Started},
 };
 use runtime_executor::{Executor, Park, spawn, task::yield_now};
 use socket2::{Domain, Socket, Type};
@@ -12,8 +13,12 @@ use std::{os::unix::process::ExitStatusExt, path::Path, rc::Rc};
 
 fn without_pidfd(script: &str) -> Child {
     let launch = Launch::new("/bin/sh").args(["-c", script]);
-    let plan = launch.plan().unwrap();
-    Child::new(Life::begin_with(|| plan.start(), |_| None).unwrap())
+    let plan = launch.recipe().plan([None; 3]).unwrap();
+    let start = |nursery: &mut Nursery| {
+        let started = plan.start(nursery)?;
+        Ok(Started { pidfd: None, ..started })
+    };
+    Child::new(Life::begin(false, start).unwrap())
 }
 
 fn run<F: Future>(story: impl FnOnce(Rc<Reactor>) -> F) -> F::Output {
@@ -29,7 +34,7 @@ fn its_end_is_noticed_by_sigchld() {
         assert!(child.watch.is_none());
         let waiting = {
             let child = Rc::clone(&child);
-            spawn(async move { child.wait().await.unwrap().signal() })
+            spawn(async move { child.ended().await.unwrap().signal() })
         };
         while reactor.waiters() == 0 {
             yield_now().await;
@@ -55,8 +60,8 @@ fn its_descriptors_are_gone_through_where_no_call_reaches_all() {
         let mut launch = Launch::new("/bin/sleep").arg("60");
         let given = launch.descriptor(open[20].try_clone().unwrap().into());
         let child = {
-            let plan = launch.plan().unwrap();
-            Child::new(Life::begin(|| plan.start_going_through()).unwrap())
+            let plan = launch.recipe().plan([None; 3]).unwrap();
+            Child::new(Life::begin(false, |_| plan.start_going_through()).unwrap())
         };
         // The program may be opening its libraries at this moment, which are no sockets.
         let listed = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap().map(Result::unwrap);
@@ -68,7 +73,7 @@ fn its_descriptors_are_gone_through_where_no_call_reaches_all() {
             numbers.filter(|number| !["0", "1", "2"].iter().any(|own| number == own)).collect();
         assert_eq!(others, [&*given.to_string()]);
         child.kill().unwrap();
-        child.wait().await.unwrap();
+        child.ended().await.unwrap();
     });
 }
 

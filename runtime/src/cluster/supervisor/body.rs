@@ -94,7 +94,7 @@ impl Body {
     /// Waits for its end.
     pub(super) async fn end(&self, memory: &MemoryWatch) -> Ended {
         match self {
-            Self::Process(child) => match child.wait().await {
+            Self::Process(child) => match child.ended().await {
                 Ok(status) => memory.classify(status),
                 // Somebody else has reaped it, so nobody knows any more.
                 Err(_) => Ended::Code(PANICKED),

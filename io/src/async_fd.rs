@@ -1,9 +1,10 @@
 //! Any descriptor, awaited: the base of the sockets here, and open to everybody else's.
 
 use crate::{
+    knowledge::Knowledge,
     operation::{Operation, Ready},
     reactor::Reactor,
-    registration::{Knowledge, Registration, Step},
+    registration::{Registration, Step},
     source::{Direction, Reading, WaiterId, Writing},
     sys,
 };

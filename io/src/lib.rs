@@ -14,6 +14,7 @@ pub mod fs;
 mod handle_error;
 pub mod host;
 pub mod io;
+mod knowledge;
 pub mod net;
 mod operation;
 pub mod owner;

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     async_fd::AsyncFd,
+    knowledge::Knowledge,
     reactor::Reactor,
-    registration::{Knowledge, Step},
+    registration::Step,
     source::{Direction, WaiterId},
     sys::socket::{is_exhausted, is_one_connections_fault},
 };

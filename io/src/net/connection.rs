@@ -5,8 +5,9 @@ use super::share::{Tallied, Tally};
 use crate::{
     async_fd::AsyncFd,
     io::Buffer,
+    knowledge::Knowledge,
     operation::Operation,
-    registration::{Knowledge, Step},
+    registration::Step,
     source::{Direction, Reading, WaiterId, Writing},
     sys,
 };

@@ -5,7 +5,7 @@ use super::{
     share::Tally,
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
 };
-use crate::registration::Knowledge;
+use crate::knowledge::Knowledge;
 use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},

@@ -2,12 +2,7 @@
 //! there is room again.
 
 use super::unix_path;
-use crate::{
-    async_fd::AsyncFd,
-    registration::{Knowledge, Step},
-    source::Direction,
-    sys,
-};
+use crate::{async_fd::AsyncFd, knowledge::Knowledge, registration::Step, source::Direction, sys};
 use runtime_executor::time::{Duration, Sleep, sleep};
 use socket2::{SockAddr, Socket, Type};
 use std::{io, os::fd::OwnedFd, path::Path};

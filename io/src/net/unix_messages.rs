@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     async_fd::AsyncFd,
-    registration::{Knowledge, Step},
+    knowledge::Knowledge,
+    registration::Step,
     source::{Direction, WaiterId},
     sys::{
         ancillary,

@@ -8,7 +8,7 @@ use super::{
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
     unix_connect,
 };
-use crate::{registration::Knowledge, sys};
+use crate::{knowledge::Knowledge, sys};
 use runtime_executor::time::Duration;
 use socket2::{SockRef, Type};
 use std::{

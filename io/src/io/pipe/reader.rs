@@ -3,7 +3,8 @@
 use super::{End, adopt, into_blocking};
 use crate::{
     async_fd::AsyncFd,
-    registration::{Knowledge, Step},
+    knowledge::Knowledge,
+    registration::Step,
     source::{Direction, WaiterId},
     sys,
 };

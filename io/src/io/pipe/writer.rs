@@ -4,8 +4,9 @@ use super::{End, adopt, into_blocking};
 use crate::{
     async_fd::AsyncFd,
     handle_error::HandleError,
+    knowledge::Knowledge,
     operation::Operation,
-    registration::{Knowledge, Step},
+    registration::Step,
     source::{Direction, WaiterId, Writing},
     sys,
 };

@@ -8,7 +8,7 @@
 //! | socket | calls that do not wait |
 //! | file | on the blocking pool |
 
-use crate::{async_fd::AsyncFd, registration::Knowledge, sys};
+use crate::{async_fd::AsyncFd, knowledge::Knowledge, sys};
 use std::{
     fmt,
     fs::{File, FileType, OpenOptions},

@@ -10,19 +10,21 @@
 //! system is a local one. If the folder has been mounted over since, one `open` is made in good faith, its device is
 //! found to be another, and the folder is forgotten.
 
-use super::error::explain;
+use super::{error::explain, known};
 use crate::sys::{
-    file::{Status, status},
+    file::{self, Status, status},
     page_cache,
 };
 use runtime_executor::current;
 use std::{
-    ffi::CString,
-    fs::File,
-    io::{self, Read},
-    os::{fd::AsFd, unix::ffi::OsStrExt},
+    ffi::{CStr, CString},
+    fs::{File, Metadata},
+    io,
+    os::{
+        fd::AsFd,
+        unix::{ffi::OsStrExt, fs::MetadataExt},
+    },
     path::Path,
-    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -32,41 +34,15 @@ pub(super) const MAX_INLINE: usize = 256 * 1024;
 /// So many bytes cost as much of a poll's budget as one operation: 128 of them, 1 MiB, take 0.1 ms or so.
 const BYTES_PER_UNIT: usize = 8 * 1024;
 
-/// Folders that are remembered. Each costs its name; more than a program reads from at a time.
-const FOLDERS: usize = 64;
-
-/// A folder on a local file system, of this device.
-struct Folder {
-    name: Box<[u8]>,
-    device: libc::dev_t,
-}
-
-/// What is mounted where is the process's affair and not a runtime's, so there is one list.
-static KNOWN: Mutex<[Option<Folder>; FOLDERS]> = Mutex::new([const { None }; FOLDERS]);
-
-fn with_place<R>(path: &Path, f: impl FnOnce(&mut Option<Folder>, &[u8]) -> R) -> Option<R> {
-    let name = path.parent()?.as_os_str().as_bytes();
-    // FNV-1a: names are short, and nobody gains by making two of them meet.
-    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    Some(f(&mut known[(hash >> 32) as usize % FOLDERS], name))
-}
-
-/// On which device the files of this folder were, if it is known to be local.
-fn local_device(path: &Path) -> Option<libc::dev_t> {
-    with_place(path, |place, name| {
-        place.as_ref().filter(|folder| *folder.name == *name).map(|folder| folder.device)
-    })?
-}
-
-fn forget(path: &Path) {
-    with_place(path, |place, name| {
-        if place.as_ref().is_some_and(|folder| *folder.name == *name) {
-            *place = None;
-        }
-    });
+/// Called on the pool with what is known of a file that nobody has open.
+pub(super) fn learn_of(path: &Path, metadata: &Metadata) {
+    if metadata.is_file()
+        && known::device(path) != Some(metadata.dev() as libc::dev_t)
+        && let Ok(file) = with_c_str(path, page_cache::find)
+        && let Ok(status) = status(file.as_fd())
+    {
+        learn(path, &file, &status);
+    }
 }
 
 /// Called on the pool with a file that was opened there: whether it is local, which is remembered of its folder.
@@ -74,8 +50,8 @@ pub(super) fn learn(path: &Path, file: &File, status: &Status) -> bool {
     if !status.is_regular || !page_cache::is_local(file.as_fd()) {
         return false;
     }
-    if local_device(path) != Some(status.device) {
-        with_place(path, |place, name| *place = Some(Folder { name: name.into(), device: status.device }));
+    if known::device(path) != Some(status.device) {
+        known::remember(path, status.device);
     }
     true
 }
@@ -92,19 +68,42 @@ pub(super) enum Opened {
 
 /// Opens without waiting, if the folder is known.
 pub(super) fn open(path: &Path) -> Opened {
-    let Some(device) = local_device(path) else { return Opened::No };
-    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return Opened::No };
-    let Ok(file) = page_cache::open(&name) else { return Opened::No };
+    let Some(device) = known::device(path) else { return Opened::No };
+    let Ok(file) = with_c_str(path, page_cache::open) else { return Opened::No };
     match status(file.as_fd()) {
         Ok(status) if status.is_regular && status.device == device => Opened::Local(file, status),
         Ok(status) => {
             if status.device != device {
-                forget(path);
+                known::forget(path);
             }
             Opened::Odd(file, status)
         }
         Err(_) => Opened::No,
     }
+}
+
+/// What is known about a file, if its folder is known and its name in memory; with `follow` nothing is said of a symbolic
+/// link.
+pub(super) fn metadata(path: &Path, follow: bool) -> Option<Metadata> {
+    let device = known::device(path)?;
+    let metadata = with_c_str(path, page_cache::find).ok()?.metadata().ok()?;
+    if metadata.dev() as libc::dev_t != device {
+        known::forget(path);
+    }
+    (!follow || !metadata.is_symlink()).then_some(metadata)
+}
+
+/// Calls `f` with the path and a zero behind it.
+fn with_c_str<T>(path: &Path, f: impl FnOnce(&CStr) -> io::Result<T>) -> io::Result<T> {
+    const ROOM: usize = 256;
+    let path = path.as_os_str().as_bytes();
+    if path.len() >= ROOM {
+        return f(&CString::new(path)?);
+    }
+    let mut room = [0; ROOM];
+    room[..path.len()].copy_from_slice(path);
+    let path = CStr::from_bytes_with_nul(&room[..=path.len()]).map_err(|_| io::ErrorKind::InvalidInput)?;
+    f(path)
 }
 
 /// A file that was read in part, or not at all; the pool does the rest.
@@ -128,7 +127,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Begun> {
     // A byte more than there should be: a read that leaves it free has met the end.
     let mut content = Vec::with_capacity(size + 1);
     while content.len() < size {
-        match page_cache::read_on(file.as_fd(), &mut content) {
+        match page_cache::read_into(file.as_fd(), &mut content, None) {
             Ok(1..) => {}
             _ => break,
         }
@@ -144,20 +143,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Begun> {
 pub(super) fn read_rest(path: &Path, begun: Begun) -> io::Result<Vec<u8>> {
     let mut content = begun.content;
     let read = match begun.file {
-        Some((file, status)) if status.is_regular => (&file).read_to_end(&mut content),
+        Some((file, status)) if status.is_regular => {
+            let rest = status.size.saturating_sub(content.len() as u64);
+            file::read_to_end(file.as_fd(), &mut content, None, rest)
+        }
         // Opened without waiting for who writes, so that is left to do.
-        Some((file, status)) if status.is_fifo => crate::sys::file::wait_readable(file.as_fd())
+        Some((file, status)) if status.is_fifo => file::wait_readable(file.as_fd())
             .and_then(|()| page_cache::make_blocking(&file))
-            .and_then(|()| (&file).read_to_end(&mut content)),
-        _ => File::open(path).and_then(|mut file| {
+            .and_then(|()| file::read_to_end(file.as_fd(), &mut content, None, 0)),
+        _ => File::open(path).and_then(|file| {
             let status = status(file.as_fd())?;
             learn(path, &file, &status);
-            // The standard library asks for the size, too: this is what makes it worth to know it.
-            content.try_reserve_exact(usize::try_from(status.size).unwrap_or(0).saturating_add(1))?;
-            file.read_to_end(&mut content)
+            file::read_to_end(file.as_fd(), &mut content, None, status.size)
         }),
     };
-    read.map(|_| content).map_err(|error| explain("read", path, error))
+    read.map(|()| content).map_err(|error| explain("read", path, error))
 }
 
 /// Takes of a poll's budget what the copying of `bytes` is worth. What is over the budget makes the next operation wait.

@@ -35,6 +35,7 @@ mod error;
 mod file;
 mod folder;
 pub(crate) mod job;
+mod known;
 mod options;
 mod paths;
 mod whole;

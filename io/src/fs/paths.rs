@@ -1,11 +1,13 @@
 //! What is done to names: making, moving, removing and asking.
 
 use super::{
+    cached::{self, poll_turn},
     error::explain,
     job::{run, run_on},
 };
 use std::{
     fs::{self, Metadata, Permissions},
+    future::poll_fn,
     io,
     os::unix,
     path::{Path, PathBuf},
@@ -58,10 +60,41 @@ on_path! {
     canonicalize("resolve") -> PathBuf;
     /// What a symbolic link says.
     read_link("read the link") -> PathBuf;
-    /// What is known about a file; a symbolic link is followed.
-    metadata("ask about") -> Metadata;
-    /// What is known about a file, or about a symbolic link itself.
-    symlink_metadata("ask about") -> Metadata;
+}
+
+/// What is known about a file; a symbolic link is followed.
+///
+/// # Errors
+/// What [`std::fs::metadata`] fails with; the message names the path.
+///
+/// # Cancel safety
+/// Dropping it loses nothing.
+pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
+    ask(path.as_ref(), true).await
+}
+
+/// What is known about a file, or about a symbolic link itself.
+///
+/// # Errors
+/// What [`std::fs::symlink_metadata`] fails with; the message names the path.
+///
+/// # Cancel safety
+/// Dropping it loses nothing.
+pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
+    ask(path.as_ref(), false).await
+}
+
+async fn ask(path: &Path, follow: bool) -> io::Result<Metadata> {
+    poll_fn(poll_turn).await;
+    if let Some(metadata) = cached::metadata(path, follow) {
+        return Ok(metadata);
+    }
+    let ask = move |path: &Path| {
+        let metadata = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) }?;
+        cached::learn_of(path, &metadata);
+        Ok(metadata)
+    };
+    run_on("ask about", path, ask).await
 }
 
 /// Whether something is there. A symbolic link that leads nowhere is not.
@@ -88,7 +121,11 @@ on_path! {
 /// # Cancel safety
 /// Dropping it loses nothing.
 pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
-    run_on("ask about", path.as_ref(), Path::try_exists).await
+    match metadata(path).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Sets the permissions of a file; a symbolic link is followed.

@@ -4,7 +4,8 @@
 
 use super::held::Held;
 use std::{
-    io, mem,
+    io,
+    mem::{self, MaybeUninit},
     os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd},
 };
 
@@ -61,6 +62,49 @@ pub(crate) fn read_into(file: BorrowedFd<'_>, buf: &mut Vec<u8>, offset: Option<
     // SAFETY: so many bytes behind the former length were just written.
     unsafe { buf.set_len(buf.len() + n) };
     Ok(n)
+}
+
+/// Reads to the end, of which it is believed that it is so far, behind what `buf` holds.
+pub(crate) fn read_to_end(
+    file: BorrowedFd<'_>,
+    buf: &mut Vec<u8>,
+    mut offset: Option<u64>,
+    expected: u64,
+) -> io::Result<()> {
+    // With a byte more than there should be, the end is met without more room.
+    buf.try_reserve_exact(usize::try_from(expected).unwrap_or(usize::MAX - 1).saturating_add(1))?;
+    prefer_huge_pages(buf.spare_capacity_mut());
+    loop {
+        if buf.len() == buf.capacity() {
+            buf.try_reserve(READ_ON)?;
+        }
+        match read_into(file, buf, offset) {
+            Ok(0) => return Ok(()),
+            Ok(n) => offset = offset.map(|offset| offset + n as u64),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Room that is made where there is more than was believed.
+const READ_ON: usize = 8 * 1024;
+
+/// Memory that is about to be filled for the first time costs an interruption per page, which for pages of 4 KiB is nine
+/// tenths of what it costs to read a large file that is in memory. So the system is asked for pages of 2 MiB.
+fn prefer_huge_pages(room: &mut [MaybeUninit<u8>]) {
+    const HUGE: usize = 2 << 20;
+    let begin = room.as_mut_ptr();
+    let skipped = begin.addr().next_multiple_of(HUGE) - begin.addr();
+    let len = room.len().saturating_sub(skipped) / HUGE * HUGE;
+    if len == 0 {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    // SAFETY: the pages lie within the room, and the advice changes nothing of what is in them. Refused, it does nothing.
+    unsafe {
+        libc::madvise(begin.wrapping_add(skipped).cast(), len, libc::MADV_HUGEPAGE)
+    };
 }
 
 /// Waits until there is something to read, or nobody who will write any more.

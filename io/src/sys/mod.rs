@@ -30,9 +30,9 @@ pub(crate) mod interrupt;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod memory;
-#[cfg(all(target_os = "linux", any(target_env = "gnu", target_env = "musl")))]
+#[cfg(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"), not(miri)))]
 pub(crate) mod page_cache;
-#[cfg(not(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))))]
+#[cfg(not(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"), not(miri))))]
 #[path = "no_page_cache.rs"]
 pub(crate) mod page_cache;
 pub(crate) mod pipe;

@@ -10,6 +10,10 @@ pub(crate) fn open(_: &CStr) -> io::Result<File> {
     refuse()
 }
 
+pub(crate) fn find(_: &CStr) -> io::Result<File> {
+    refuse()
+}
+
 pub(crate) fn make_blocking(_: &File) -> io::Result<()> {
     refuse()
 }
@@ -18,7 +22,7 @@ pub(crate) fn read_at(_: BorrowedFd<'_>, _: &mut [u8], _: u64) -> io::Result<usi
     refuse()
 }
 
-pub(crate) fn read_on(_: BorrowedFd<'_>, _: &mut Vec<u8>) -> io::Result<usize> {
+pub(crate) fn read_into(_: BorrowedFd<'_>, _: &mut Vec<u8>, _: Option<u64>) -> io::Result<usize> {
     refuse()
 }
 

@@ -3,7 +3,7 @@
 use super::{
     super::{
         cached::{MAX_INLINE, charge, poll_turn},
-        job::{start, unanswered},
+        job::{run, start, unanswered},
     },
     File, Open,
 };
@@ -18,8 +18,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Room that is made for content of unknown length: the least, and as much as is copied in one go.
-const FIRST_ROOM: usize = 8 * 1024;
+/// What is read at a time of a stream that is read to its end.
+const STREAM_ROOM: usize = 8 * 1024;
 
 /// A read that went to the pool.
 pub(super) enum Reading {
@@ -114,30 +114,63 @@ impl File {
     /// Appends everything from the position on to `buf`; gives how much that was.
     ///
     /// # Errors
-    /// As [`read`](Self::read). What was read until then is in `buf`.
+    /// As [`read`](Self::read). What was read until then is in `buf`, and the position behind it.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has moved the position behind what is in `buf`.
     pub async fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
         self.flush().await?;
+        self.forget_read();
+        if self.open.is_stream {
+            return self.read_stream_to_end(buf).await;
+        }
         let before = buf.len();
-        let rest =
-            sys::file::status(self.as_fd()).map_or(0, |status| status.size.saturating_sub(self.position));
-        // With a byte more than there should be, the end is met without more room.
-        buf.try_reserve(usize::try_from(rest).unwrap_or(0).saturating_add(1))?;
+        if poll_fn(|context| self.poll_cached_to_end(context, buf)).await {
+            return Ok(buf.len() - before);
+        }
+        let (open, position) = (Arc::clone(&self.open), self.position);
+        let rest = run(move || {
+            let mut rest = Vec::new();
+            let expected = sys::file::status(open.file.as_fd())?.size.saturating_sub(position);
+            sys::file::read_to_end(open.file.as_fd(), &mut rest, Some(position), expected).map(|()| rest)
+        });
+        let rest = rest.await.map_err(|error| self.explain("read", error))?;
+        self.position += rest.len() as u64;
+        if buf.capacity() == 0 {
+            *buf = rest;
+        } else {
+            buf.extend_from_slice(&rest);
+        }
+        Ok(buf.len() - before)
+    }
+
+    /// Whether that was all, as it is if little is left and all of it in memory.
+    fn poll_cached_to_end(&mut self, context: &mut Context<'_>, buf: &mut Vec<u8>) -> Poll<bool> {
+        ready!(poll_turn(context));
+        let Ok(status) = sys::file::status(self.as_fd()) else { return Poll::Ready(false) };
+        let rest = status.size.saturating_sub(self.position);
+        // The size is to be believed where nothing but disks and memory is behind it.
+        if !self.open.is_local || rest > MAX_INLINE as u64 {
+            return Poll::Ready(false);
+        }
+        let end = self.position + rest;
+        // Room for a byte more, as a read that could have gone on has met the end.
+        buf.reserve(rest as usize + 1);
+        while self.position < end {
+            let Ok(n @ 1..) = page_cache::read_into(self.as_fd(), buf, Some(self.position)) else { break };
+            self.position += n as u64;
+            charge(context, n);
+        }
+        Poll::Ready(self.position >= end)
+    }
+
+    async fn read_stream_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        let before = buf.len();
+        let mut room = vec![0; STREAM_ROOM];
         loop {
-            if buf.len() == buf.capacity() {
-                buf.reserve(FIRST_ROOM);
-            }
-            let len = buf.len();
-            let room = (buf.capacity() - len).min(MAX_INLINE);
-            buf.resize(len + room, 0);
-            let mut guard = Shorten { buf, to: len };
-            let read = self.read(&mut guard.buf[len..]).await;
-            guard.to = len + *read.as_ref().unwrap_or(&0);
-            drop(guard);
-            if read? == 0 {
-                return Ok(buf.len() - before);
+            match self.read(&mut room).await? {
+                0 => return Ok(buf.len() - before),
+                n => buf.extend_from_slice(&room[..n]),
             }
         }
     }
@@ -227,17 +260,5 @@ impl File {
             self.position += n as u64;
         }
         n
-    }
-}
-
-/// Leaves in the vector what was read, also if the future is dropped.
-struct Shorten<'a> {
-    buf: &'a mut Vec<u8>,
-    to: usize,
-}
-
-impl Drop for Shorten<'_> {
-    fn drop(&mut self) {
-        self.buf.truncate(self.to);
     }
 }

@@ -104,10 +104,12 @@ impl Knowledge {
         Self(self.0 & !Self::await_bit(direction))
     }
 
-    /// A read got less than there was room for.
+    /// A read got less than there was room for. While the selector is not asked about reading, nobody has told of what may
+    /// lie behind, nor would anybody tell of what comes.
     #[inline]
     pub(crate) const fn came_short(self) -> Self {
-        const MORE_BEHIND: u8 = Knowledge::PRIORITY | Knowledge::HUNG_UP | Knowledge::FULL_READS;
+        const MORE_BEHIND: u8 =
+            Knowledge::PRIORITY | Knowledge::HUNG_UP | Knowledge::FULL_READS | Knowledge::UNASKED_READ;
         if self.0 & MORE_BEHIND == 0 { Self(self.0 | Self::AWAIT_READ) } else { self }
     }
 

@@ -318,6 +318,11 @@ impl<T: AsFd> AsyncFd<T> {
         self.registration.register(self.get_ref().as_fd(), direction)
     }
 
+    /// Whether neither urgent data nor a hang-up is known of.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.registration.is_plain()
+    }
+
     /// Fails if the handle was closed.
     pub(crate) fn check_open(&self) -> io::Result<()> {
         self.registration.check_open()

@@ -113,6 +113,11 @@ impl Knowledge {
         if self.0 & MORE_BEHIND == 0 { Self(self.0 | Self::AWAIT_READ) } else { self }
     }
 
+    /// Whether neither urgent data nor a hang-up is known of.
+    pub(crate) const fn is_plain(self) -> bool {
+        self.0 & (Self::PRIORITY | Self::HUNG_UP) == 0
+    }
+
     /// As it lies in an atomic.
     #[inline]
     pub(crate) const fn bits(self) -> u8 {

@@ -3,7 +3,7 @@
 use crate::{
     elsewhere,
     handle_error::HandleError,
-    io::buffers,
+    io::{buffers, splicing},
     net::share::ListenerSource,
     signal::Hub,
     source::{Direction, Readiness, Standing, Table, WaiterId},
@@ -64,6 +64,7 @@ pub struct Reactor {
     pub(crate) starved: Starved,
     pub(crate) signals: Hub,
     pub(crate) buffers: buffers::Pool,
+    pub(crate) pipes: splicing::Pipes,
     /// Whom `bind` asks instead of the system, in a worker of a cluster.
     pub(crate) listener_source: RefCell<Option<Rc<dyn ListenerSource>>>,
     /// Emptied and filled by each `park`; kept for its memory.
@@ -109,6 +110,7 @@ impl Reactor {
             starved: Starved::default(),
             signals: Hub::default(),
             buffers: buffers::Pool::default(),
+            pipes: splicing::Pipes::default(),
             listener_source: RefCell::default(),
             woken: Cell::default(),
             doorbell,

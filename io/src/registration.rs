@@ -378,6 +378,11 @@ impl Registration {
         }
     }
 
+    /// Whether neither urgent data nor a hang-up is known of.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.knowledge().is_plain()
+    }
+
     /// Fails if the handle was closed.
     pub(crate) fn check_open(&self) -> io::Result<()> {
         if self.runtime.load(Relaxed) & CLOSED == 0 { Ok(()) } else { Err(HandleError::Closed.into()) }

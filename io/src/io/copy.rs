@@ -1,6 +1,6 @@
 //! Copying all that a reader gives to a writer.
 
-use super::flow::{AtEnd, Failure, Flow};
+use super::flow::{AtEnd, Failure, Flow, Spare};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     fmt, io,
@@ -11,14 +11,15 @@ use std::{
 /// Copies everything from `reader` to `writer` until the reader ends, then flushes; gives the number of bytes.
 ///
 /// While there is nothing to copy no buffer is held, and no more than 64 KiB lie in between if the writer takes
-/// nothing. A fast pair lets others have their turn. [`Copying::copied`] tells how far it is, also after an error.
+/// nothing, or 256 KiB between two sockets, where splice(2) does it if there is plenty. A fast pair lets others have their
+/// turn. [`Copying::copied`] tells how far it is, also after an error.
 /// For both directions at once there is [`copy_bidirectional`](super::copy_bidirectional()).
 ///
 /// # Errors
 /// What reading or writing fails with; `WriteZero` if the writer takes nothing any more.
 ///
 /// # Cancel safety
-/// What was read before it is dropped, up to 64 KiB, may not have been written, and is lost then. Nothing else is: what
+/// What was read before it is dropped, up to 64 KiB (256 KiB between two sockets), may not have been written, and is lost then. Nothing else is: what
 /// was not read can still be read.
 ///
 /// ```
@@ -39,7 +40,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    Copying { reader, writer, flow: Flow::new(AtEnd::Flush) }
+    Copying { reader, writer, flow: Flow::new(AtEnd::Flush), spare: Spare::NONE }
 }
 
 /// The future that [`copy`] gives.
@@ -48,6 +49,7 @@ pub struct Copying<R, W> {
     reader: R,
     writer: W,
     flow: Flow,
+    spare: Spare,
 }
 
 impl<R, W> Copying<R, W> {
@@ -77,8 +79,10 @@ where
     type Output = io::Result<u64>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        let Self { reader, writer, flow } = self.get_mut();
-        flow.poll(context, reader, writer).map(|ended| match ended {
+        let Self { reader, writer, flow, spare } = self.get_mut();
+        let polled = flow.poll(context, reader, writer, spare);
+        spare.rest();
+        polled.map(|ended| match ended {
             Ok(()) => Ok(flow.copied()),
             Err(Failure::Read(error) | Failure::Write(error)) => Err(error),
         })

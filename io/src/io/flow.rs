@@ -5,11 +5,16 @@
 //! Copying ---------------> Ending ----------------------------------> Done
 //! ```
 //!
+//! In between lies a buffer, or a pipe when bytes come in plenty ([`splicing`](super::splicing)), never both.
+//!
 //! A flow holds a buffer only while there are bytes in it that the writer does not take, and then the smallest that
 //! holds them. Reading begins with the largest: between two polls it lies in the pool, so its size costs nobody
 //! anything, and the same warm one serves all.
 
-use super::buffers::{self, Buffer};
+use super::{
+    buffers::{self, Buffer},
+    splicing::{Burst, Drained},
+};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     io::{self, ErrorKind},
@@ -21,14 +26,20 @@ use std::{
 /// of operations alone would allow more than a millisecond.
 const QUANTUM: usize = 4 * buffers::LARGEST;
 
+/// From how many bytes at once splicing pays: less is faster read and written.
+const WORTHWHILE: usize = buffers::LARGEST;
+
 #[derive(Debug)]
 pub(super) struct Flow {
     stage: Stage,
     at_end: AtEnd,
     needs_flush: bool,
     is_drained: bool,
-    /// Has bytes in it, or there is no pool here to give it back to.
+    /// Bytes come in plenty.
+    is_streaming: bool,
+    /// Has bytes in it.
     buffer: Option<Buffer>,
+    burst: Burst,
     copied: u64,
 }
 
@@ -55,8 +66,16 @@ pub(super) enum Failure {
 
 impl Flow {
     pub(super) const fn new(at_end: AtEnd) -> Self {
-        let stage = Stage::Copying;
-        Self { stage, at_end, needs_flush: false, is_drained: false, buffer: None, copied: 0 }
+        Self {
+            stage: Stage::Copying,
+            at_end,
+            needs_flush: false,
+            is_drained: false,
+            is_streaming: false,
+            buffer: None,
+            burst: Burst::NONE,
+            copied: 0,
+        }
     }
 
     /// How many bytes the writer has taken.
@@ -70,13 +89,14 @@ impl Flow {
     }
 
     /// Copies until one end has to be waited for, or everybody else should have a turn. Ready once all is done, and
-    /// then for good.
+    /// then for good. `spare` is a buffer that flows share, if there is one already.
     #[inline]
     pub(super) fn poll<R, W>(
         &mut self,
         context: &mut Context<'_>,
         reader: &mut R,
         writer: &mut W,
+        spare: &mut Spare,
     ) -> Poll<Result<(), Failure>>
     where
         R: AsyncRead + Unpin + ?Sized,
@@ -84,8 +104,8 @@ impl Flow {
     {
         self.is_drained = false;
         if self.stage == Stage::Copying {
-            let polled = self.poll_copy(context, reader, writer);
-            self.put_buffer_back();
+            let polled = self.poll_copy(context, reader, writer, spare);
+            self.burst.rest();
             ready!(polled)?;
             self.stage = Stage::Ending;
         }
@@ -107,26 +127,26 @@ impl Flow {
         context: &mut Context<'_>,
         reader: &mut R,
         writer: &mut W,
+        spare: &mut Spare,
     ) -> Poll<Result<(), Failure>>
     where
         R: AsyncRead + Unpin + ?Sized,
         W: AsyncWrite + Unpin + ?Sized,
     {
         let mut carried = 0;
-        loop {
-            ready!(self.poll_write_out(context, writer)).map_err(Failure::Write)?;
-            if carried >= QUANTUM {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let buffer = self.buffer.get_or_insert_with(|| Buffer::with_room(buffers::LARGEST));
-            match Pin::new(&mut *reader).poll_read(context, buffer.room()) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(n)) => {
-                    buffer.fill(n);
-                    carried += n;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Read(error))),
+        if self.buffer.is_some() || !self.burst.is_empty() {
+            ready!(self.poll_write_rest(context, writer)).map_err(Failure::Write)?;
+        }
+        while carried < QUANTUM {
+            let polled = if self.is_streaming {
+                self.poll_splice(context, reader, writer)
+            } else {
+                self.poll_pass_on(context, reader, writer, spare)
+            };
+            match polled? {
+                Poll::Ready(Passed::Some(n)) => carried += n,
+                Poll::Ready(Passed::End) => return Poll::Ready(Ok(())),
+                Poll::Pending if self.buffer.is_some() || !self.burst.is_empty() => return Poll::Pending,
                 Poll::Pending => {
                     ready!(self.poll_flush(context, writer)).map_err(Failure::Write)?;
                     self.is_drained = true;
@@ -134,29 +154,100 @@ impl Flow {
                 }
             }
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
-    /// Writes what the buffer holds.
-    fn poll_write_out<W>(&mut self, context: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>>
+    /// Reads once, and writes that. If the writer does not take all of it, the rest is kept.
+    #[inline]
+    fn poll_pass_on<R, W>(
+        &mut self,
+        context: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+        spare: &mut Spare,
+    ) -> Result<Poll<Passed>, Failure>
     where
+        R: AsyncRead + Unpin + ?Sized,
         W: AsyncWrite + Unpin + ?Sized,
     {
-        let Some(buffer) = &mut self.buffer else { return Poll::Ready(Ok(())) };
-        while !buffer.is_empty() {
-            match ready!(Pin::new(&mut *writer).poll_write(context, buffer))? {
-                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                n => {
-                    buffer.consume(n);
-                    self.copied += n as u64;
+        let room = spare.room();
+        let size = room.len();
+        let n = match Pin::new(reader).poll_read(context, room).map_err(Failure::Read)? {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(0) => return Ok(Poll::Ready(Passed::End)),
+            Poll::Ready(n) => n,
+        };
+        self.is_streaming = n == size;
+        let mut rest = &spare.room()[..n];
+        while !rest.is_empty() {
+            match Pin::new(&mut *writer).poll_write(context, rest).map_err(Failure::Write)? {
+                Poll::Ready(0) => return Err(Failure::Write(ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => {
+                    self.copied += written as u64;
                     self.needs_flush = true;
+                    rest = &rest[written..];
+                }
+                Poll::Pending => {
+                    let left = rest.len();
+                    self.buffer = Some(spare.take(n, left));
+                    return Ok(Poll::Pending);
                 }
             }
         }
-        if buffer.room().len() < buffers::LARGEST {
-            // A small one, in which bytes had to wait.
-            self.buffer = None;
+        Ok(Poll::Ready(Passed::Some(n)))
+    }
+
+    /// Passes on by way of a pipe, as long as that pays.
+    #[inline(never)]
+    fn poll_splice<R, W>(
+        &mut self,
+        context: &mut Context<'_>,
+        reader: &R,
+        writer: &mut W,
+    ) -> Result<Poll<Passed>, Failure>
+    where
+        R: ?Sized,
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        let Poll::Ready(n) = self.burst.poll_fill(context, reader, writer).map_err(Failure::Read)? else {
+            return Ok(Poll::Pending);
+        };
+        self.is_streaming = n >= WORTHWHILE;
+        let written = self.poll_write_rest(context, writer).map_err(Failure::Write)?;
+        // Nothing spliced is not the end: that is for the next read to say.
+        Ok(written.map(|()| Passed::Some(n)))
+    }
+
+    /// Writes what had to wait.
+    fn poll_write_rest<W>(&mut self, context: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>>
+    where
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        loop {
+            if let Some(buffer) = &mut self.buffer {
+                while !buffer.is_empty() {
+                    match ready!(Pin::new(&mut *writer).poll_write(context, buffer))? {
+                        0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                        n => {
+                            buffer.consume(n);
+                            self.copied += n as u64;
+                        }
+                    }
+                }
+                self.needs_flush = true;
+                self.buffer = None;
+            }
+            match ready!(self.burst.poll_drain(context, writer, &mut self.copied))? {
+                Drained::All => return Poll::Ready(Ok(())),
+                Drained::Refused => {
+                    let mut buffer = Buffer::with_room(buffers::LARGEST);
+                    let n = self.burst.read(buffer.room())?;
+                    buffer.fill(n);
+                    self.buffer = Some(buffer);
+                }
+            }
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Nothing comes for the time being, so what a writer of several layers holds back goes out.
@@ -170,12 +261,43 @@ impl Flow {
         }
         Poll::Ready(Ok(()))
     }
+}
 
-    fn put_buffer_back(&mut self) {
-        match &mut self.buffer {
-            Some(buffer) if !buffer.is_empty() => buffer.shrink(),
-            Some(_) if buffers::are_kept_here() => self.buffer = None,
-            _ => {}
+/// What one round of reading and writing came to.
+enum Passed {
+    Some(usize),
+    End,
+}
+
+/// An empty buffer for reading, which flows share.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    buffer: Option<Buffer>,
+}
+
+impl Spare {
+    pub(super) const NONE: Self = Self { buffer: None };
+
+    #[inline]
+    fn room(&mut self) -> &mut [u8] {
+        self.buffer.get_or_insert_with(|| Buffer::with_room(buffers::LARGEST)).room()
+    }
+
+    /// Gives the buffer away, with the last `left` of `n` bytes that were read into it.
+    #[cold]
+    fn take(&mut self, n: usize, left: usize) -> Buffer {
+        let mut buffer = self.buffer.take().expect("somebody has just read into it");
+        buffer.fill(n);
+        buffer.consume(n - left);
+        buffer.shrink();
+        buffer
+    }
+
+    /// To be called at the end of a poll: the buffer goes to the pool, if there is one here.
+    #[inline]
+    pub(super) fn rest(&mut self) {
+        if self.buffer.is_some() && buffers::are_kept_here() {
+            self.buffer = None;
         }
     }
 }
@@ -197,7 +319,10 @@ mod tests {
             let (mut taking, taken) = duplex(400);
             let mut flow = Flow::new(AtEnd::Close);
             let mut poll = async || {
-                poll_fn(|context| Poll::Ready(flow.poll(context, &mut far, &mut taking).is_ready())).await;
+                poll_fn(|context| {
+                    Poll::Ready(flow.poll(context, &mut far, &mut taking, &mut Spare::default()).is_ready())
+                })
+                .await;
                 (flow.is_drained(), flow.buffer.as_mut().map(|buffer| (buffer.len(), buffer.room().len())))
             };
             assert_eq!(poll().await, (true, None));

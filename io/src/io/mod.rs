@@ -29,6 +29,7 @@ mod duplex;
 pub mod fifo;
 mod flow;
 mod pipe;
+pub(crate) mod splicing;
 mod standard;
 
 pub use self::pipe::{PipeReader, PipeWriter, packet_pipe, pipe};

@@ -156,6 +156,9 @@ fn patiently<T>(
         match ready!(attempt(waiter, context)) {
             Err(error) if is_exhausted(&error) => {
                 let noted = current::with_extension(|reactor: &Rc<Reactor>| {
+                    if reactor.pipes.clear() {
+                        return; // and try again
+                    }
                     if waiter.is_none() {
                         *waiter = reactor.number_waiter();
                     }

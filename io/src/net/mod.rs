@@ -36,6 +36,7 @@ mod unix_stream;
 pub use acceptor::Incoming;
 pub use addr::ToSocketAddrs;
 pub use connection::ByteStream;
+pub(crate) use connection::{Connection, Transport};
 pub use linger::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME};
 pub use lookup::{Addresses, lookup_host};
 pub use passing::DescriptorsLost;

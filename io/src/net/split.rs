@@ -24,14 +24,14 @@ pub struct WriteHalf<'a, S: ByteStream = TcpStream>(pub(super) &'a S);
 /// The reading half of a [`TcpStream`]; see [`into_split`](TcpStream::into_split).
 #[derive(Debug)]
 pub struct OwnedReadHalf<S: ByteStream = TcpStream> {
-    pub(super) stream: Arc<S>,
+    pub(crate) stream: Arc<S>,
 }
 
 /// The writing half of a [`TcpStream`]; see [`into_split`](TcpStream::into_split). Dropping it ends our side of the
 /// connection, so the peer reads an end; [`forget`](Self::forget) does not.
 #[derive(Debug)]
 pub struct OwnedWriteHalf<S: ByteStream = TcpStream> {
-    pub(super) stream: Arc<S>,
+    pub(crate) stream: Arc<S>,
     shutdown_on_drop: bool,
 }
 

@@ -13,6 +13,8 @@
 //! - **S7** A descriptor that came with a message is this process's, and nobody's yet.
 //! - **S8** A number of a descriptor that may be anybody's is only asked about, duplicated or closed on `exec`, and never
 //!   closed now.
+//! - **S9** Types with the same id are the same but for the lifetimes in them, and what is cast to is borrowed for no longer
+//!   than what is cast.
 
 pub(crate) mod ancillary;
 pub(crate) mod appending;
@@ -27,6 +29,7 @@ pub(crate) mod interrupt;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[path = "no_interrupt.rs"]
 pub(crate) mod interrupt;
+pub(crate) mod known;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod memory;
@@ -41,4 +44,9 @@ pub(crate) mod quit;
 pub(crate) mod signal;
 pub(crate) mod sigpipe;
 pub(crate) mod socket;
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
+pub(crate) mod splice;
+#[cfg(any(miri, not(any(target_os = "linux", target_os = "android"))))]
+#[path = "no_splice.rs"]
+pub(crate) mod splice;
 pub(crate) mod user;

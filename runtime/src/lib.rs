@@ -44,6 +44,7 @@
 //! | what is typed and shown | [`io::stdin`], [`io::stdout`] |
 //! | pipes, also with a name | [`io::pipe()`], [`io::fifo`] |
 //! | files | [`fs`] |
+//! | copying, proxies, connections in memory, frames | [`io::copy()`], [`io::copy_bidirectional()`], [`io::duplex()`], `io::codec` |
 //! | serving connections, and stopping in order | [`net::Server`] |
 //! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |

@@ -23,6 +23,8 @@
 //! ```
 
 pub(crate) mod buffers;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod copy;
 mod copy_bidirectional;
 mod duplex;

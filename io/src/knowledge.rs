@@ -104,13 +104,20 @@ impl Knowledge {
         Self(self.0 & !Self::await_bit(direction))
     }
 
-    /// A read got less than there was room for. While the selector is not asked about reading, nobody has told of what may
-    /// lie behind, nor would anybody tell of what comes.
+    /// No edge would tell of more: of what lies behind urgent data or an end, or while the selector is not asked about
+    /// reading.
+    const NO_EDGE: u8 = Self::PRIORITY | Self::HUNG_UP | Self::UNASKED_READ;
+
+    /// A read got less than there was room for.
     #[inline]
     pub(crate) const fn came_short(self) -> Self {
-        const MORE_BEHIND: u8 =
-            Knowledge::PRIORITY | Knowledge::HUNG_UP | Knowledge::FULL_READS | Knowledge::UNASKED_READ;
-        if self.0 & MORE_BEHIND == 0 { Self(self.0 | Self::AWAIT_READ) } else { self }
+        if self.0 & (Self::NO_EDGE | Self::FULL_READS) == 0 { Self(self.0 | Self::AWAIT_READ) } else { self }
+    }
+
+    /// A read found that nothing is left behind what it got.
+    #[inline]
+    pub(crate) const fn drained(self) -> Self {
+        if self.0 & Self::NO_EDGE == 0 { Self(self.0 | Self::AWAIT_READ) } else { self }
     }
 
     /// Whether neither urgent data nor a hang-up is known of.

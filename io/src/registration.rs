@@ -50,6 +50,8 @@ pub(crate) enum Step<R> {
     Done(R),
     /// It is done, and a read got less than there was room for.
     Short(R),
+    /// It is done, and a read found that nothing is left.
+    Drained(R),
     /// It got on, and goes on.
     Again,
     /// It got on with a read that gave less than there was room for, and goes on.
@@ -95,6 +97,10 @@ impl Registration {
                 Ok(Step::Done(result)) => return Poll::Ready(Ok(result)),
                 Ok(Step::Short(result)) => {
                     self.came_short();
+                    return Poll::Ready(Ok(result));
+                }
+                Ok(Step::Drained(result)) => {
+                    self.drained();
                     return Poll::Ready(Ok(result));
                 }
                 Ok(Step::Again) => {}
@@ -181,6 +187,10 @@ impl Registration {
                 Ok(Step::Done(result)) => return Ok(result),
                 Ok(Step::Short(result)) => {
                     self.came_short();
+                    return Ok(result);
+                }
+                Ok(Step::Drained(result)) => {
+                    self.drained();
                     return Ok(result);
                 }
                 Ok(Step::Again) => {}
@@ -305,6 +315,14 @@ impl Registration {
     fn came_short(&self) {
         if self.runtime.load(Relaxed) != 0 {
             self.set_knowledge(self.knowledge().came_short());
+        }
+    }
+
+    /// A read found that nothing is left, and whatever comes makes an event.
+    #[inline]
+    fn drained(&self) {
+        if self.runtime.load(Relaxed) != 0 {
+            self.set_knowledge(self.knowledge().drained());
         }
     }
 

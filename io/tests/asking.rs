@@ -111,6 +111,23 @@ fn a_reader_that_has_to_wait_beside_a_writer_that_waited_first_is_told_too() {
 }
 
 #[test]
+fn a_short_read_proves_nothing_while_nobody_has_asked_about_reading() {
+    run(async {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.writable().await.unwrap();
+        expect_asked(&ours, TO_WRITE);
+        theirs.write_all(b"one").await.unwrap();
+        let mut buf = [0; 16];
+        assert_eq!(ours.read(&mut buf).await.unwrap(), 3);
+        let mut reading = pin!(ours.read(&mut buf));
+        assert!(poll_once(&mut reading).await.is_none());
+        expect_asked(&ours, BOTH);
+        theirs.write_all(b"three").await.unwrap();
+        assert_eq!(reading.await.unwrap(), 5);
+    });
+}
+
+#[test]
 fn a_write_that_is_only_tried_has_the_next_wait_told_of_room() {
     run(async {
         let (ours, theirs) = UnixStream::pair().unwrap();

@@ -1,7 +1,10 @@
 //! Datagrams: messages that arrive whole, or not at all, in any order.
 
+mod messages;
 mod options;
 mod polling;
+
+pub use messages::Datagram;
 
 use super::{addr::ToSocketAddrs, connect::AddressError, lookup::lookup_host};
 use crate::{

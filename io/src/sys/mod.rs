@@ -19,6 +19,7 @@
 pub(crate) mod ancillary;
 pub(crate) mod appending;
 pub(crate) mod child;
+pub(crate) mod datagram;
 pub(crate) mod descriptor;
 pub(crate) mod errno;
 pub(crate) mod file;

@@ -389,3 +389,14 @@ pub(crate) fn make_fifo(at: &std::path::Path) {
     // SAFETY: the string ends, and lives for the call.
     assert_eq!(unsafe { libc::mkfifo(at.as_ptr(), 0o600) }, 0);
 }
+
+/// Has a UDP socket send without checksums: the system then refuses to divide what it sends.
+#[cfg(target_os = "linux")]
+pub(crate) fn without_checksums(socket: BorrowedFd<'_>) {
+    let on: libc::c_int = 1;
+    let (place, length) = ((&raw const on).cast(), libc::socklen_t::try_from(size_of_val(&on)).unwrap());
+    let number = socket.as_raw_fd();
+    // SAFETY: it reads an integer.
+    let done = unsafe { libc::setsockopt(number, libc::SOL_SOCKET, libc::SO_NO_CHECK, place, length) };
+    assert_eq!(done, 0, "{}", io::Error::last_os_error());
+}

@@ -144,7 +144,7 @@ pub(super) struct Line<'a>(pub(super) &'a mut String);
 
 impl Line<'_> {
     fn take_len(&mut self, bytes: &mut Bytes, len: usize) -> io::Result<usize> {
-        let line = str::from_utf8(&bytes.room[bytes.start..bytes.start + len]);
+        let line = std::str::from_utf8(&bytes.room[bytes.start..bytes.start + len]);
         let taken = match line {
             Ok(line) => {
                 self.0.push_str(line);

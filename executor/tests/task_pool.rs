@@ -198,3 +198,25 @@ fn whoever_waits_for_room_is_on_record_with_the_callers_line() {
 fn a_pool_of_nobody_is_refused() {
     TaskPool::new(0);
 }
+
+#[test]
+fn a_place_is_room_for_one_task_and_given_back_if_nobody_takes_it() {
+    executor().block_on(async {
+        let pool = TaskPool::new(1);
+        let place = pool.reserve().await.unwrap();
+        assert_eq!((pool.len(), pool.try_spawn(async {}).is_err()), (0, true));
+        drop(place);
+        let place = pool.reserve().await.unwrap();
+        let task = place.spawn(pending::<()>());
+        assert_eq!((pool.len(), pool.try_spawn(async {}).is_err()), (1, true));
+        // It is a task of the pool like any other.
+        let mut waiting = Box::pin(pool.reserve());
+        assert!(poll_once(&mut waiting).await.is_pending());
+        pool.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        drop(waiting.await.unwrap());
+        pool.close();
+        assert!(pool.reserve().await.is_none());
+        assert!(pool.is_empty());
+    });
+}

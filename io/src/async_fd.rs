@@ -3,6 +3,7 @@
 use crate::{
     knowledge::Knowledge,
     operation::{Operation, Ready},
+    pulse::Pulse,
     reactor::Reactor,
     registration::{Registration, Step},
     source::{Direction, Reading, WaiterId, Writing},
@@ -13,6 +14,7 @@ use std::{
     fmt, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -311,6 +313,16 @@ impl<T: AsFd> AsyncFd<T> {
     /// Has the next operation try, whatever is known: for those of whose readiness no event may tell.
     pub(crate) fn presume_ready(&self, direction: Direction) {
         self.registration.presume_ready(direction);
+    }
+
+    /// From now on `pulse` is told what is done here; see [`Pulse`].
+    pub(crate) fn watch(&mut self, pulse: Arc<Pulse>) {
+        self.registration.watch(pulse);
+    }
+
+    /// Whom it tells what is done here.
+    pub(crate) fn pulse(&self) -> Option<&Arc<Pulse>> {
+        self.registration.pulse()
     }
 
     /// Registers now, for an operation that is under way in the kernel.

@@ -20,6 +20,7 @@ mod operation;
 pub mod owner;
 mod probe;
 pub mod process;
+mod pulse;
 mod reactor;
 mod registration;
 pub mod signal;

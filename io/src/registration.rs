@@ -28,8 +28,10 @@ use crate::{
     elsewhere,
     handle_error::HandleError,
     knowledge::Knowledge,
+    pulse::Pulse,
     reactor::Reactor,
     source::{Direction, Reading, Side, Standing, WaiterId, Writing},
+    sys,
 };
 use mio::Token;
 use runtime_executor::{RuntimeId, current};
@@ -37,9 +39,12 @@ use std::{
     io,
     os::fd::BorrowedFd,
     rc::Rc,
-    sync::atomic::{
-        AtomicU8, AtomicU64, AtomicUsize,
-        Ordering::{Relaxed, SeqCst},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU8, AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::{Context, Poll, ready},
 };
@@ -68,6 +73,8 @@ pub(crate) struct Registration {
     runtime: AtomicU64,
     token: AtomicUsize,
     knowledge: AtomicU8,
+    /// Of a connection that somebody watches.
+    pulse: Option<Arc<Pulse>>,
 }
 
 /// The bit of a handle that was closed. No runtime's number is that high.
@@ -75,7 +82,29 @@ const CLOSED: u64 = 1 << 63;
 
 impl Registration {
     pub(crate) const fn new(kind: Knowledge) -> Self {
-        Self { runtime: AtomicU64::new(0), token: AtomicUsize::new(0), knowledge: AtomicU8::new(kind.bits()) }
+        Self {
+            runtime: AtomicU64::new(0),
+            token: AtomicUsize::new(0),
+            knowledge: AtomicU8::new(kind.bits()),
+            pulse: None,
+        }
+    }
+
+    /// From now on `pulse` is told what is done here.
+    pub(crate) fn watch(&mut self, pulse: Arc<Pulse>) {
+        self.pulse = Some(pulse);
+    }
+
+    pub(crate) fn pulse(&self) -> Option<&Arc<Pulse>> {
+        self.pulse.as_ref()
+    }
+
+    /// A writer is seated, or no more.
+    #[inline]
+    fn waits(&self, direction: Direction, waits: bool) {
+        if let (Direction::Write, Some(pulse)) = (direction, &self.pulse) {
+            pulse.write_waits(waits);
+        }
     }
 
     /// Tries `op` as often as it takes, and waits in between while the descriptor is not ready. Each try costs one
@@ -94,22 +123,40 @@ impl Registration {
                 return Poll::Ready(Err(error));
             }
             match op() {
-                Ok(Step::Done(result)) => return Poll::Ready(Ok(result)),
-                Ok(Step::Short(result)) => {
-                    self.came_short();
-                    return Poll::Ready(Ok(result));
+                Ok(step) => {
+                    if let Some(result) = self.took(direction, step) {
+                        return Poll::Ready(Ok(result));
+                    }
                 }
-                Ok(Step::Drained(result)) => {
-                    self.drained();
-                    return Poll::Ready(Ok(result));
-                }
-                Ok(Step::Again) => {}
-                Ok(Step::AgainAfterShort) => self.came_short(),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => self.exhausted(fd(), direction)?,
                     io::ErrorKind::Interrupted => {}
                     _ => return Poll::Ready(Err(error)),
                 },
+            }
+        }
+    }
+
+    /// Notes what an attempt came to; gives the result if that is all.
+    #[inline]
+    fn took<R>(&self, direction: Direction, step: Step<R>) -> Option<R> {
+        if let Some(pulse) = &self.pulse {
+            pulse.moved(direction);
+        }
+        match step {
+            Step::Done(result) => Some(result),
+            Step::Short(result) => {
+                self.came_short();
+                Some(result)
+            }
+            Step::Drained(result) => {
+                self.drained();
+                Some(result)
+            }
+            Step::Again => None,
+            Step::AgainAfterShort => {
+                self.came_short();
+                None
             }
         }
     }
@@ -145,6 +192,7 @@ impl Registration {
             if reactor.runtime() == runtime { reactor.take_event(token, direction) } else { None }
         });
         let Some(event) = event.flatten() else { return false };
+        self.waits(direction, false);
         self.set_knowledge(self.knowledge().learn(direction, event));
         true
     }
@@ -184,17 +232,11 @@ impl Registration {
         }
         loop {
             match op() {
-                Ok(Step::Done(result)) => return Ok(result),
-                Ok(Step::Short(result)) => {
-                    self.came_short();
-                    return Ok(result);
+                Ok(step) => {
+                    if let Some(result) = self.took(direction, step) {
+                        return Ok(result);
+                    }
                 }
-                Ok(Step::Drained(result)) => {
-                    self.drained();
-                    return Ok(result);
-                }
-                Ok(Step::Again) => {}
-                Ok(Step::AgainAfterShort) => self.came_short(),
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
                     io::ErrorKind::WouldBlock if registered => {
@@ -277,11 +319,15 @@ impl Registration {
             Direction::Write => self.sit_down::<Writing>(waiter, context),
         };
         match standing {
-            Standing::Waiting => match rearm(&fd, self) {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error)),
-            },
+            Standing::Waiting => {
+                self.waits(direction, true);
+                match rearm(&fd, self) {
+                    Ok(()) => Poll::Pending,
+                    Err(error) => Poll::Ready(Err(error)),
+                }
+            }
             Standing::Ready(event) => {
+                self.waits(direction, false);
                 self.set_knowledge(self.knowledge().learn(direction, event));
                 Poll::Ready(Ok(()))
             }
@@ -378,6 +424,7 @@ impl Registration {
     #[cold]
     pub(crate) fn unseat(&self, direction: Direction, waiter: WaiterId) {
         let token = self.token();
+        self.waits(direction, false);
         if self.with_reactor(|reactor| reactor.unseat(token, direction, waiter)).is_err() {
             let runtime = self.owner();
             elsewhere::on_owner(runtime, move |reactor| reactor.unseat(token, direction, waiter));
@@ -408,6 +455,9 @@ impl Registration {
 
     /// Ends the registration, from any thread. To be called before the descriptor is closed or given away.
     pub(crate) fn release(&mut self, fd: BorrowedFd<'_>) {
+        if self.pulse.as_ref().is_some_and(|pulse| pulse.ends()) {
+            sys::socket::reset_when_closed(fd);
+        }
         let runtime = self.owner();
         if runtime == 0 {
             return;

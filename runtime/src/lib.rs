@@ -45,7 +45,7 @@
 //! | pipes, also with a name | [`io::pipe()`], [`io::fifo`] |
 //! | files | [`fs`] |
 //! | copying, proxies, connections in memory, frames | [`io::copy()`], [`io::copy_bidirectional()`], [`io::duplex()`], `io::codec` |
-//! | serving connections, and stopping in order | [`net::Server`] |
+//! | serving connections, deadlines for them, and stopping in order | [`net::Server`], [`net::Deadlines`] |
 //! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |
 //! | child processes | [`process::Command`] |

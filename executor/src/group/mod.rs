@@ -16,7 +16,7 @@ pub use cancel_scope::{CancelScope, Cancelled, Run as RunScope};
 pub use child::ScopedHandle;
 pub use error::{GroupError, Refused, StartError};
 pub use member::Outcome;
-pub use pool::{TaskPool, TrySpawnError};
+pub use pool::{Membership, Place, TaskPool, TrySpawnError};
 pub use scope::{Scope, scope};
 pub use start::Started;
 pub use task_group::TaskGroup;

@@ -121,16 +121,37 @@ impl TaskPool {
         F: Future + 'static,
     {
         let spawned_at = Location::caller();
-        // Here, as reports name the line that waits.
-        let room = Rc::clone(&self.shared.room).acquire_owned(1);
+        let place = self.reserve();
         async move {
-            match room.await {
-                Ok(permit) => self.start(spawned_at, future, permit),
-                Err(_closed) => current::expect("TaskPool::spawn", |core| {
+            match place.await {
+                Some(place) => place.spawn_from(task::Builder::new(), spawned_at, future),
+                None => current::expect("TaskPool::spawn", |core| {
                     task::Builder::new().spawn_refused(core, spawned_at, future)
                 }),
             }
         }
+    }
+
+    /// Waits for room, first come, first served, and keeps it for a task to come: to ask for work only when there is room
+    /// for it. `None` if the pool was closed.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, task::TaskPool};
+    /// Executor::builder().build().block_on(async {
+    ///     let pool = TaskPool::new(1);
+    ///     let place = pool.reserve().await.unwrap();
+    ///     assert!(pool.try_spawn(async {}).is_err(), "it is full already");
+    ///     assert_eq!(place.spawn(async { 42 }).await.unwrap(), 42);
+    /// });
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping it gives its turn to the next.
+    #[track_caller]
+    pub fn reserve(&self) -> impl Future<Output = Option<Place<'_>>> {
+        // Here, as reports name the line that waits.
+        let room = Rc::clone(&self.shared.room).acquire_owned(1);
+        async move { Some(Place { pool: self, permit: room.await.ok()? }) }
     }
 
     /// Starts a task if there is room now, and nobody waits for it.
@@ -156,33 +177,10 @@ impl TaskPool {
         F: Future + 'static,
     {
         match Rc::clone(&self.shared.room).try_acquire_owned(1) {
-            Ok(permit) => Ok(self.start(Location::caller(), future, permit)),
+            Ok(permit) => Ok(Place { pool: self, permit }.spawn(future)),
             Err(_) if self.is_closed() => Err(TrySpawnError::Closed(future)),
             Err(_) => Err(TrySpawnError::Full(future)),
         }
-    }
-
-    #[track_caller]
-    fn start<F>(
-        &self,
-        spawned_at: &'static Location<'static>,
-        future: F,
-        permit: Permit,
-    ) -> JoinHandle<F::Output>
-    where
-        F: Future + 'static,
-    {
-        current::expect("TaskPool::spawn", |core| {
-            if core.is_closing() {
-                return task::Builder::new().spawn_refused(core, spawned_at, future);
-            }
-            let index = self.shared.tasks.borrow_mut().insert(None);
-            self.shared.idle.clear();
-            let member = Member { future: Some(future), permit, index, pool: Rc::clone(&self.shared) };
-            let handle = task::Builder::new().spawn_on(core, spawned_at, member);
-            self.shared.tasks.borrow_mut()[index] = Some(handle.key());
-            handle
-        })
     }
 
     /// Calls `f` for each item, as soon as there is room, runs what it gives as tasks, and gives the outcomes in the order
@@ -271,6 +269,71 @@ impl fmt::Debug for TaskPool {
     }
 }
 
+/// Room for one task of a [`TaskPool`]; dropped, it is given back. See [`TaskPool::reserve`].
+#[must_use = "dropping it gives the room back"]
+pub struct Place<'a> {
+    pool: &'a TaskPool,
+    permit: Permit,
+}
+
+impl Place<'_> {
+    /// Starts a task there.
+    ///
+    /// # Panics
+    /// If no runtime runs on this thread.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        self.spawn_from(task::Builder::new(), Location::caller(), future)
+    }
+
+    fn spawn_from<F>(
+        self,
+        builder: task::Builder,
+        spawned_at: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        self.spawn_member(builder, spawned_at, |membership| Member { future, _membership: membership })
+    }
+
+    /// Starts what `builder` describes, on behalf of a caller further up. The future keeps its membership itself, where it
+    /// is dropped last.
+    #[doc(hidden)]
+    pub fn spawn_member<F>(
+        self,
+        builder: task::Builder,
+        spawned_at: &'static Location<'static>,
+        future: impl FnOnce(Membership) -> F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+    {
+        current::expect("TaskPool::spawn", |core| {
+            let pool = &self.pool.shared;
+            let index = pool.tasks.borrow_mut().insert(None);
+            pool.idle.clear();
+            let future = future(Membership { pool: Rc::clone(pool), index, _permit: self.permit });
+            if core.is_closing() {
+                return builder.spawn_refused(core, spawned_at, future);
+            }
+            let handle = builder.spawn_on(core, spawned_at, future);
+            pool.tasks.borrow_mut()[index] = Some(handle.key());
+            handle
+        })
+    }
+}
+
+impl fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("pool", self.pool).finish()
+    }
+}
+
 type Permit = runtime_sync::semaphore::OwnedPermit;
 
 /// What one `map` has started.
@@ -285,32 +348,24 @@ impl<T> Drop for Started<T> {
 }
 
 pin_project! {
-    /// The future of a task. In the pool's list from when it is made until it has been dropped.
+    /// The future of a task.
     struct Member<F> {
         #[pin]
-        future: Option<F>,
-        // Dropped after the future: there is room when it is gone.
-        permit: Permit,
-        index: usize,
-        pool: Rc<Shared>,
-    }
-
-    impl<F> PinnedDrop for Member<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let _leave = Leave { pool: this.pool, index: *this.index };
-            this.future.set(None);
-        }
+        future: F,
+        // Dropped after the future, also if that panics.
+        _membership: Membership,
     }
 }
 
-/// Leaves the list when dropped, also when the future's drop panics.
-struct Leave<'a> {
-    pool: &'a Shared,
+/// A task is in the pool's list from when it is made until it has been dropped; then there is room.
+#[doc(hidden)]
+pub struct Membership {
+    pool: Rc<Shared>,
     index: usize,
+    _permit: Permit,
 }
 
-impl Drop for Leave<'_> {
+impl Drop for Membership {
     fn drop(&mut self) {
         let mut tasks = self.pool.tasks.borrow_mut();
         tasks.remove(self.index);
@@ -322,10 +377,16 @@ impl Drop for Leave<'_> {
     }
 }
 
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
 impl<F: Future> Future for Member<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().future.as_pin_mut().expect("dropped with its task").poll(context)
+        self.project().future.poll(context)
     }
 }

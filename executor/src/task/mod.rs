@@ -31,8 +31,8 @@ pub use yield_now::{YieldNow, yield_now};
 pub use crate::{
     future::{AsCompleted, Shield, Until, Wait, as_completed, shield, wait},
     group::{
-        CancelScope, Cancelled, GroupError, Outcome, Refused, RunScope, Scope, ScopedHandle, StartError,
-        Started, TaskGroup, TaskPool, TrySpawnError, scope,
+        CancelScope, Cancelled, GroupError, Membership, Outcome, Place, Refused, RunScope, Scope,
+        ScopedHandle, StartError, Started, TaskGroup, TaskPool, TrySpawnError, scope,
     },
     inspect::{TaskState, TaskStatus, WaitsFor, list},
     observe::{WaitHolder, WaitInfo, waits},

@@ -7,6 +7,7 @@ use crate::{
     io::Buffer,
     knowledge::Knowledge,
     operation::Operation,
+    pulse::Pulse,
     registration::Step,
     source::{Direction, Reading, WaiterId, Writing},
     sys,
@@ -16,6 +17,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::Shutdown,
     os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -87,6 +89,11 @@ impl<S: Transport> Connection<S> {
     pub(crate) fn new(socket: S, kind: Knowledge, tally: Option<Tally>) -> io::Result<Self> {
         sys::socket::spare_sigpipe(socket.as_fd())?;
         Ok(Self { io: AsyncFd::of_kind(socket, kind), _tallied: Tallied::enter(tally) })
+    }
+
+    /// From now on `pulse` is told what is done here.
+    pub(crate) fn watch(&mut self, pulse: Arc<Pulse>) {
+        self.io.watch(pulse);
     }
 
     pub(crate) fn into_inner(self) -> S {

@@ -40,7 +40,7 @@ pub(crate) use connection::{Connection, Transport};
 pub use linger::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME};
 pub use lookup::{Addresses, lookup_host};
 pub use passing::DescriptorsLost;
-pub use server::{Drained, Listener, Outcome, Server, ServerStats, Straggler};
+pub use server::{Deadlines, Drained, Listener, Outcome, Overdue, Server, ServerStats, Straggler};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp_listener::TcpListener;

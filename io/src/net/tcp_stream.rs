@@ -5,12 +5,13 @@ use super::{
     share::Tally,
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
 };
-use crate::knowledge::Knowledge;
+use crate::{knowledge::Knowledge, pulse::Pulse};
 use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::{self, Shutdown, SocketAddr},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    sync::Arc,
 };
 
 /// A TCP connection.
@@ -59,6 +60,10 @@ impl TcpStream {
 
     pub(super) fn into_connection(self) -> Connection<net::TcpStream> {
         self.connection
+    }
+
+    pub(super) fn watch(&mut self, pulse: Arc<Pulse>) {
+        self.connection.watch(pulse);
     }
 
     /// Takes the connection out, to hand it to another runtime or to blocking code. It is non-blocking still.

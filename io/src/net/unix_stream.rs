@@ -8,7 +8,7 @@ use super::{
     split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf},
     unix_connect,
 };
-use crate::{knowledge::Knowledge, sys};
+use crate::{knowledge::Knowledge, pulse::Pulse, sys};
 use runtime_executor::time::Duration;
 use socket2::{SockRef, Type};
 use std::{
@@ -20,6 +20,7 @@ use std::{
         unix::net::{self, SocketAddr},
     },
     path::Path,
+    sync::Arc,
 };
 
 /// A Unix connection, named by a path or made as a pair.
@@ -80,6 +81,10 @@ impl UnixStream {
 
     pub(super) fn from_nonblocking(stream: net::UnixStream, tally: Option<Tally>) -> io::Result<Self> {
         Ok(Self { connection: Connection::new(stream, Knowledge::UNIX, tally)? })
+    }
+
+    pub(super) fn watch(&mut self, pulse: Arc<Pulse>) {
+        self.connection.watch(pulse);
     }
 
     /// Takes the connection out, to hand it to another runtime or process, or to blocking code. It is non-blocking

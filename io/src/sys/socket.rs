@@ -6,6 +6,7 @@ use std::{
     mem,
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd},
+    time::Duration,
 };
 
 /// A flag of every write: to a connection that is gone it is an error, never a signal. Apple's systems know it only as a
@@ -77,6 +78,12 @@ pub(crate) fn spare_sigpipe(_socket: BorrowedFd<'_>) -> io::Result<()> {
     #[cfg(target_vendor = "apple")]
     SockRef::from(&_socket).set_nosigpipe(true)?;
     Ok(())
+}
+
+/// Closing it sends a reset, and keeps nothing of what was not sent. A kind of socket that knows no such thing is closed as
+/// ever.
+pub(crate) fn reset_when_closed(socket: BorrowedFd<'_>) {
+    let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
 }
 
 /// `writev` would raise SIGPIPE; `sendmsg` can be told not to.

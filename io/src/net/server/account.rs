@@ -34,9 +34,15 @@ pub struct ServerStats {
     pub failed: u64,
     /// Handlers that have panicked.
     pub panicked: u64,
-    /// Handlers that were cancelled: by a deadline, [`abort_clients`](super::Server::abort_clients), or the end of
+    /// Handlers that were cancelled otherwise: by the deadline of [`drain`](super::Server::drain), [`abort_clients`](super::Server::abort_clients), or the end of
     /// [`serve`](super::Server::serve).
     pub cancelled: u64,
+    /// Handlers that were cancelled because of [`header_timeout`](super::Server::header_timeout).
+    pub header_timeouts: u64,
+    /// Handlers that were cancelled because of [`idle_timeout`](super::Server::idle_timeout).
+    pub idle_timeouts: u64,
+    /// Handlers that were cancelled because of [`write_timeout`](super::Server::write_timeout).
+    pub write_timeouts: u64,
     /// Attempts to accept that have failed, and were made anew. Want of descriptors is not among them: `accept` waits.
     pub accept_errors: u64,
 }
@@ -44,7 +50,8 @@ pub struct ServerStats {
 impl ServerStats {
     /// Connections that are open: accepted, and their handlers have not been dropped yet.
     pub fn open(&self) -> u64 {
-        self.accepted - self.finished - self.failed - self.panicked - self.cancelled
+        let overdue = self.header_timeouts + self.idle_timeouts + self.write_timeouts;
+        self.accepted - self.finished - self.failed - self.panicked - self.cancelled - overdue
     }
 }
 

@@ -1,11 +1,13 @@
 //! One connection: its handler, run as a task, and its seat among the others.
 
 use super::{
+    deadlines::Deadlines,
     listener::Listener,
     outcome::Outcome,
     shared::{Fate, Shared},
 };
 use pin_project_lite::pin_project;
+use runtime_executor::task::Membership;
 use std::{
     io,
     pin::Pin,
@@ -15,17 +17,18 @@ use std::{
 
 pin_project! {
     /// The task of a connection. The order of the fields matters: the seat is given up when the handler, and with it the
-    /// stream, has been dropped.
+    /// stream, has been dropped, and then the place in the pool.
     pub(super) struct Connection<F, L: Listener> {
         #[pin]
         handling: F,
         seat: Seat<L>,
+        membership: Option<Membership>,
     }
 }
 
 impl<F, L: Listener> Connection<F, L> {
-    pub(super) fn new(handling: F, seat: Seat<L>) -> Self {
-        Self { handling, seat }
+    pub(super) fn new(handling: F, seat: Seat<L>, membership: Option<Membership>) -> Self {
+        Self { handling, seat, membership }
     }
 }
 
@@ -37,6 +40,8 @@ where
     O: Outcome<L::Stream>,
 {
     if let Some(stream) = handler(stream, peer).await.into_rest()? {
+        // What comes now has limits of its own.
+        Deadlines::of(&stream).lift();
         // The reply has been written: that the peer does not close, or throws the rest away, is no failure of ours.
         let _ = L::close(stream).await;
     }

@@ -1,20 +1,23 @@
 //! What a server asks of a listener, so that one server serves TCP and Unix sockets alike.
 
 use super::super::{
-    tcp_listener::TcpListener, tcp_stream::TcpStream, unix_listener::UnixListener, unix_stream::UnixStream,
+    connection::ByteStream, tcp_listener::TcpListener, tcp_stream::TcpStream, unix_listener::UnixListener,
+    unix_stream::UnixStream,
 };
+use crate::pulse::Pulse;
 use std::{
     fmt::{self, Write},
     future::Future,
     io,
     net::SocketAddr,
     os::unix::net::SocketAddr as UnixAddr,
+    sync::Arc,
 };
 
 /// What a [`Server`](super::Server) can accept from. Sealed: the listeners of this module are all there are.
 pub trait Listener: sealed::Accept {
     /// A connection.
-    type Stream: 'static;
+    type Stream: ByteStream;
     /// Whom it is with.
     type Peer: Clone + fmt::Debug + 'static;
 }
@@ -52,6 +55,11 @@ pub(super) mod sealed {
         where
             Self: Listener;
 
+        /// From now on `pulse` is told what is done with the stream.
+        fn watch(stream: &mut Self::Stream, pulse: Arc<Pulse>)
+        where
+            Self: Listener;
+
         /// Ends a connection whose peer may still be sending.
         fn close(stream: Self::Stream) -> impl Future<Output = io::Result<()>>
         where
@@ -79,6 +87,10 @@ pub(super) mod sealed {
             self.local_addr()
         }
 
+        fn watch(stream: &mut TcpStream, pulse: Arc<Pulse>) {
+            stream.watch(pulse);
+        }
+
         fn close(stream: TcpStream) -> impl Future<Output = io::Result<()>> {
             stream.graceful_close()
         }
@@ -101,6 +113,10 @@ pub(super) mod sealed {
 
         fn place(&self) -> io::Result<UnixAddr> {
             self.local_addr()
+        }
+
+        fn watch(stream: &mut UnixStream, pulse: Arc<Pulse>) {
+            stream.watch(pulse);
         }
 
         fn close(stream: UnixStream) -> impl Future<Output = io::Result<()>> {

@@ -1,17 +1,21 @@
 //! A server: a listener, a handler for each connection, and an end that loses nobody.
 //!
 //! `shared.rs` has the books and the life cycle, `serving.rs` the loop that accepts and then drains, `connection.rs` the
-//! task of one connection.
+//! task of one connection, `overseer.rs` who looks at the time.
 
 mod account;
 mod bell;
 mod connection;
+mod deadlines;
 mod listener;
 mod outcome;
+mod overseer;
+mod pool;
 mod serving;
 mod shared;
 
 pub use account::{Drained, ServerStats, Straggler};
+pub use deadlines::{Deadlines, Overdue};
 pub use listener::Listener;
 pub use outcome::Outcome;
 
@@ -64,6 +68,10 @@ const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 ///   clients wait in the kernel's queue. Want of descriptors is treated alike (see [`TcpListener`]).
 /// - **Errors.** What a handler returns or panics with ends its connection, and nothing else. Errors are counted
 ///   ([`stats`](Self::stats)) and shown to [`on_error`](Self::on_error), panics are reported as any task's are.
+/// - **Deadlines.** Off unless set: [`header_timeout`](Self::header_timeout), [`idle_timeout`](Self::idle_timeout) and
+///   [`write_timeout`](Self::write_timeout) cut clients that keep their handlers waiting. A server that strangers reach wants
+///   all three.
+/// - **Pools.** The handlers of several servers, and other work, may share so many places: [`pool`](Self::pool).
 /// - **Fairness.** Between 64 accepted connections the other tasks have their turns.
 /// - **The end.** [`drain`](Self::drain) stops accepting, takes those in who are in the kernel's queue already, closes the
 ///   listener, and waits for the handlers. Whoever is left at the deadline is cancelled, and named.

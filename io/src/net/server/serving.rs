@@ -5,12 +5,14 @@ use super::{
     connection::{Connection, Seat, handle},
     listener::Listener,
     outcome::Outcome,
+    overseer,
+    pool::next_in,
     shared::Shared,
 };
 use crate::{handle_error::HandleError, net::share, sys};
 use futures_lite::future::{or, pending};
 use runtime_executor::{
-    task::{self, yield_now},
+    task::{self, Place, TaskPool, yield_now},
     time::{Instant, sleep, sleep_until},
 };
 use std::{io, panic::Location, rc::Rc, time::Duration};
@@ -51,17 +53,19 @@ where
             return Ok(self.shared.drained());
         };
         let ending = Ending(&self.shared);
-        let failure = or(self.told_to_stop(), self.accept_and_drain(listener)).await;
+        let failure = or(or(self.told_to_stop(), self.oversee()), self.accept_and_drain(listener)).await;
         drop(ending);
         failure.map_or_else(|| Ok(self.shared.drained()), Err)
     }
 
     async fn accept_and_drain(&self, listener: L) -> Option<io::Error> {
-        let failure = or(self.until_stopped(), self.accept(&listener)).await;
+        let pool = self.shared.pool.borrow().clone();
+        let pool = pool.as_deref();
+        let failure = or(self.until_stopped(), self.accept(&listener, pool)).await;
         if failure.is_some() {
             self.shared.drain(Some(Instant::now() + FAILED_GRACE));
         }
-        let is_in_time = or(self.deadline(), self.drain(listener)).await;
+        let is_in_time = or(self.deadline(), self.drain(listener, pool)).await;
         if !is_in_time {
             self.shared.cancel_all();
             self.shared.idle.wait().await;
@@ -80,15 +84,20 @@ where
         pending().await
     }
 
-    /// Accepts for ever, or until the listener is no listener any more.
-    async fn accept(&self, listener: &L) -> Option<io::Error> {
+    /// Accepts for ever, or until the listener is no listener any more, or the pool is closed.
+    async fn accept(&self, listener: &L, pool: Option<&TaskPool>) -> Option<io::Error> {
         let mut in_a_row = 0;
         loop {
             self.room().await;
-            match listener.next().await {
-                Ok((stream, peer)) => self.admit(stream, peer),
+            let Some((accepted, place)) = next_in(pool, listener).await else {
+                self.shared.drain(None);
+                return None;
+            };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer, place),
                 Err(error) if is_final(&error) => return Some(error),
                 Err(error) => {
+                    drop(place);
                     self.shared.accept_failed(&error);
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -104,38 +113,68 @@ where
         }
     }
 
+    /// Cuts whoever is overdue. Never comes to an end.
+    async fn oversee(&self) -> Option<io::Error> {
+        let overseer = &self.shared.overseer;
+        loop {
+            overseer.somebody().await;
+            sleep(overseer.pause()).await;
+            for first in (0..).step_by(overseer::BATCH) {
+                let Some(overdue) = overseer.look(first) else { break };
+                overdue.into_iter().for_each(|(seat, late)| self.shared.cut(seat, late));
+                yield_now().await;
+            }
+        }
+    }
+
     async fn until_stopped(&self) -> Option<io::Error> {
         self.shared.draining.wait().await;
         None
     }
 
-    fn admit(&self, stream: L::Stream, peer: L::Peer) {
+    fn admit(&self, mut stream: L::Stream, peer: L::Peer, place: Option<Place<'_>>) {
         let seat = Seat::take(&self.shared, peer.clone());
         let key = seat.key();
+        if let Some(pulse) = self.shared.overseer.enter(key) {
+            L::watch(&mut stream, pulse);
+        }
         let name = self.shared.task_name(&peer);
         let handling = handle::<L, H, O>(Rc::clone(&self.handler), stream, peer);
-        let task =
-            task::Builder::new().name(name).spawn_from(self.called_at, Connection::new(handling, seat));
+        let builder = task::Builder::new().name(name);
+        let task = match place {
+            None => builder.spawn_from(self.called_at, Connection::new(handling, seat, None)),
+            Some(place) => place.spawn_member(builder, self.called_at, |membership| {
+                Connection::new(handling, seat, Some(membership))
+            }),
+        };
         self.shared.entered(key, task.cancel_handle());
     }
 
     /// Takes those in who are in the queue, closes the door, and waits for the last to leave.
-    async fn drain(&self, listener: L) -> bool {
-        self.sweep(&listener).await;
+    async fn drain(&self, listener: L, pool: Option<&TaskPool>) -> bool {
+        self.sweep(&listener, pool).await;
         drop(listener);
         self.shared.idle.wait().await;
         true
     }
 
     /// Clients whose connections are in the kernel's queue believe to be connected. Closing the listener would reset them.
-    async fn sweep(&self, listener: &L) {
+    async fn sweep(&self, listener: &L, pool: Option<&TaskPool>) {
         let mut in_a_row = 0;
         for _ in 0..MAX_SWEEP {
             self.room().await;
+            let place = match pool {
+                None => None,
+                Some(pool) => match pool.reserve().await {
+                    None => return,
+                    place => place,
+                },
+            };
             match listener.next_in_queue() {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, peer)) => self.admit(stream, peer, place),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_final(&error) => return,
                 Err(error) => {
+                    drop(place);
                     // Those that leave give their descriptors back.
                     if !sys::socket::is_exhausted(&error) {
                         self.shared.accept_failed(&error);

@@ -7,9 +7,14 @@
 use super::{
     account::{Drained, ServerStats, Straggler},
     bell::Bell,
+    deadlines::Overdue,
     listener::Listener,
+    overseer::Overseer,
 };
-use runtime_executor::{task::CancelHandle, time::Instant};
+use runtime_executor::{
+    task::{CancelHandle, TaskPool},
+    time::Instant,
+};
 use runtime_sync::Event;
 use slab::Slab;
 use std::{
@@ -30,6 +35,9 @@ pub(super) struct Shared<L: Listener> {
     on_error: RefCell<Option<OnError<L::Peer>>>,
     limit: Cell<usize>,
     connections: RefCell<Slab<Connected<L::Peer>>>,
+    pub(super) overseer: Overseer,
+    /// In which its handlers run.
+    pub(super) pool: RefCell<Option<Rc<TaskPool>>>,
     stats: Cell<ServerStats>,
     is_served: Cell<bool>,
     /// When what is left is cancelled.
@@ -51,6 +59,8 @@ struct Connected<P> {
     peer: P,
     since: Instant,
     cancel: Option<CancelHandle>,
+    /// What it was cut for.
+    overdue: Option<Overdue>,
 }
 
 /// How the handler of a connection has ended.
@@ -72,6 +82,8 @@ impl<L: Listener> Shared<L> {
             on_error: RefCell::default(),
             limit: Cell::new(limit),
             connections: RefCell::default(),
+            overseer: Overseer::default(),
+            pool: RefCell::default(),
             stats: Cell::default(),
             is_served: Cell::new(false),
             deadline: Cell::new(None),
@@ -148,7 +160,7 @@ impl<L: Listener> Shared<L> {
     // Who is connected.
 
     pub(super) fn enter(&self, peer: L::Peer) -> usize {
-        let connected = Connected { peer, since: Instant::now(), cancel: None };
+        let connected = Connected { peer, since: Instant::now(), cancel: None, overdue: None };
         let key = self.connections.borrow_mut().insert(connected);
         self.count(|stats| stats.accepted += 1);
         self.idle.clear();
@@ -165,12 +177,18 @@ impl<L: Listener> Shared<L> {
 
     /// The handler of a connection was dropped.
     pub(super) fn leave(&self, key: usize, fate: Fate) {
-        let Connected { peer, since, .. } = self.connections.borrow_mut().remove(key);
+        self.overseer.leave(key);
+        let Connected { peer, since, overdue, .. } = self.connections.borrow_mut().remove(key);
         self.count(|stats| match fate {
             Fate::Finished => stats.finished += 1,
             Fate::Failed => stats.failed += 1,
             Fate::Panicked => stats.panicked += 1,
-            Fate::Cancelled => stats.cancelled += 1,
+            Fate::Cancelled => match overdue {
+                None => stats.cancelled += 1,
+                Some(Overdue::Header(_)) => stats.header_timeouts += 1,
+                Some(Overdue::Idle(_)) => stats.idle_timeouts += 1,
+                Some(Overdue::Write(_)) => stats.write_timeouts += 1,
+            },
         });
         if self.is_draining() {
             let name = self.task_name(&peer);
@@ -185,6 +203,20 @@ impl<L: Listener> Shared<L> {
             self.idle.set();
             self.end_if_done();
         }
+    }
+
+    /// Cancels a handler that has waited too long for its peer, and tells of it.
+    pub(super) fn cut(&self, key: usize, overdue: Overdue) {
+        let mut connections = self.connections.borrow_mut();
+        let Some(connected) = connections.get_mut(key) else { return };
+        connected.overdue = Some(overdue);
+        let (peer, cancel) = (connected.peer.clone(), connected.cancel.clone());
+        drop(connections);
+        if let Some(cancel) = cancel {
+            cancel.cancel();
+        }
+        // Whatever the user's function does, the server goes on.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.report(Some(&peer), &overdue.into())));
     }
 
     /// Cancels every handler; each is dropped at its task's next turn.

@@ -707,3 +707,50 @@ fn where_nobody_tells_the_time_the_client_says_so() {
     assert!(end.stderr.contains("refused"), "{end:?}");
     assert!(end.stderr.ends_with(&format!("nobody tells the time at {nobody}\n")), "{end:?}");
 }
+
+#[test]
+fn commands_run_at_once_and_their_lines_say_whose_they_are() {
+    let commands = ["echo one; echo two >&2", "printf 'no end of line'; exit 3", "kill -KILL $$"];
+    let end = Program::example("subprocess", &commands).end();
+    let mut lines: Vec<_> = end.stdout.lines().collect();
+    lines.sort_unstable();
+    let expected = [
+        "1 has ended: exit status: 0",
+        "1: one",
+        "1: two",
+        "2 has ended: exit status: 3",
+        "2: no end of line",
+        "3 has ended: signal: 9 (SIGKILL)",
+    ];
+    assert_eq!(lines, expected, "{}", end.stderr);
+    assert_eq!(end.status.code(), Some(1));
+    assert_eq!(Program::example("subprocess", &["true", "exit 0"]).end().status.code(), Some(0));
+    assert_eq!(Program::example("subprocess", &[]).end().status.code(), Some(2));
+}
+
+#[test]
+fn commands_are_asked_to_end_and_killed_with_all_they_have_started_if_they_do_not() {
+    // A deaf one with a child that holds its pipe, one that says goodbye, and one that is simply ended.
+    let commands = [
+        "trap '' TERM; echo ready; sleep 600 & wait; sleep 600",
+        "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.01; done",
+        "echo ready; exec sleep 600",
+    ];
+    let program = Program::example("subprocess", &[&["--grace-ms", "300"], &commands[..]].concat());
+    let mut ready: Vec<_> = (0..3).map(|_| program.line()).collect();
+    ready.sort_unstable();
+    assert_eq!(ready, ["1: ready", "2: ready", "3: ready"]);
+    let pid = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("there is `kill`").success());
+    let end = program.end();
+    let mut lines: Vec<_> = end.stdout.lines().collect();
+    assert_eq!(
+        lines.pop(),
+        Some("1 has ended: signal: 9 (SIGKILL)"),
+        "it was given the time: {}",
+        end.stdout
+    );
+    lines.sort_unstable();
+    assert_eq!(lines, ["2 has ended: exit status: 5", "2: bye", "3 has ended: signal: 15 (SIGTERM)"]);
+    assert_eq!(end.status.code(), Some(1));
+}

@@ -108,7 +108,7 @@ impl Reactor {
             registry,
             table: RefCell::default(),
             starved: Starved::default(),
-            signals: Hub::default(),
+            signals: Hub::new(sys::fork::depth()),
             buffers: buffers::Pool::default(),
             pipes: splicing::Pipes::default(),
             listener_source: RefCell::default(),

@@ -73,17 +73,49 @@ impl SignalKind {
         Self(number)
     }
 
+    /// A real-time signal, counted from the first that is free for programs; `None` where the system has not as many, or none
+    /// (macOS). The system queues these, and a listener hears of those that came since it last looked as one, as of all.
+    ///
+    /// ```
+    /// # use runtime_io::signal::SignalKind;
+    /// # if cfg!(target_os = "linux") {
+    /// assert_eq!(SignalKind::real_time(3).unwrap().to_string(), "SIGRTMIN+3");
+    /// # }
+    /// assert_eq!(SignalKind::real_time(100), None);
+    /// ```
+    pub fn real_time(number: u32) -> Option<Self> {
+        let (first, last) = real_time_signals()?;
+        let signal = first.checked_add_unsigned(number).filter(|&signal| signal <= last)?;
+        Some(Self(signal))
+    }
+
     /// Its number in this system.
     pub const fn as_raw_value(self) -> i32 {
         self.0
     }
 }
 
+/// The first and the last real-time signal that programs may use.
+fn real_time_signals() -> Option<(libc::c_int, libc::c_int)> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Some((libc::SIGRTMIN(), libc::SIGRTMAX()));
+    // FreeBSD's numbers, which its C library does not hide.
+    #[cfg(target_os = "freebsd")]
+    return Some((65, 126));
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    None
+}
+
 impl fmt::Display for SignalKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
-            None => write!(f, "signal {}", self.0),
+            None => match real_time_signals() {
+                Some((first, last)) if (first..=last).contains(&self.0) => {
+                    write!(f, "SIGRTMIN+{}", self.0 - first)
+                }
+                _ => write!(f, "signal {}", self.0),
+            },
         }
     }
 }

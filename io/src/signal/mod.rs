@@ -19,8 +19,9 @@
 //! # std::io::Result::Ok(())
 //! ```
 //!
-//! - **From the first listener on the signal no longer does what it does by default**, in the whole process and for good: a
-//!   program that has listened to ^C once is not ended by it any more, even if nobody listens now.
+//! - **From the first listener on the signal no longer does what it does by default**, in the whole process, and also while
+//!   nobody listens: a loop of [`ctrl_c`] loses none. What it did before comes back when the last runtime that has listened to
+//!   it has ended, or by [`restore`]; [`keep`] has it stay ours.
 //! - **Signals coalesce.** The system keeps no count of signals under way, so two that come quickly one after the other may
 //!   be one. A listener hears of those since it last looked as one.
 //! - **Every listener hears every signal**, whichever runtime or thread it is on, from the moment [`signal`] has returned.
@@ -36,12 +37,16 @@ pub use kind::SignalKind;
 use crate::{
     AsyncFd, HandleError, Reactor,
     source::{Direction, WaiterId},
-    sys::signal::{self as sys, Bell},
+    sys::{
+        fork,
+        signal::{self as sys, Bell},
+    },
 };
 use futures_core::Stream;
 use runtime_executor::current;
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     fmt, io,
     pin::Pin,
     rc::Rc,
@@ -50,12 +55,29 @@ use std::{
 };
 
 /// What a runtime's listeners share: one descriptor, however many they are.
-#[derive(Default)]
-pub(crate) struct Hub(RefCell<Weak<AsyncFd<Bell>>>);
+pub(crate) struct Hub {
+    bell: RefCell<Weak<AsyncFd<Bell>>>,
+    /// Which signals they have listened to, ever.
+    signals: RefCell<BTreeSet<SignalKind>>,
+    /// How many forks its process lies below the first: a child ends no runtime of its parent.
+    depth: u32,
+}
 
 impl Hub {
+    pub(crate) fn new(depth: u32) -> Self {
+        Self { bell: RefCell::default(), signals: RefCell::default(), depth }
+    }
+
+    /// Has a signal counted until this runtime ends.
+    fn listen(&self, kind: SignalKind) -> io::Result<()> {
+        let is_first = !self.signals.borrow().contains(&kind);
+        sys::listen(kind.as_raw_value(), is_first)?;
+        self.signals.borrow_mut().insert(kind);
+        Ok(())
+    }
+
     fn bell(&self) -> io::Result<Arc<AsyncFd<Bell>>> {
-        let present = self.0.borrow().upgrade();
+        let present = self.bell.borrow().upgrade();
         if let Some(bell) = present {
             return Ok(bell);
         }
@@ -63,8 +85,16 @@ impl Hub {
         // Now, while a selector that has no room for it is an error: who waits for a signal has none to give.
         bell.register(Direction::Read)?;
         let bell = Arc::new(bell);
-        self.0.replace(Arc::downgrade(&bell));
+        self.bell.replace(Arc::downgrade(&bell));
         Ok(bell)
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        if self.depth == fork::depth() {
+            self.signals.get_mut().iter().for_each(|kind| sys::leave(kind.as_raw_value()));
+        }
     }
 }
 
@@ -80,11 +110,14 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
         let why = "this signal says that the program is broken, and cannot be awaited";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    let bell = current::with_extension(|reactor: &Rc<Reactor>| reactor.signals.bell());
+    let bell = current::with_extension(|reactor: &Rc<Reactor>| {
+        let bell = reactor.signals.bell()?;
+        reactor.signals.listen(kind)?;
+        io::Result::Ok(bell)
+    });
     let bell = bell.unwrap_or_else(|| {
         Err(if current::is_entered() { HandleError::NoReactor } else { HandleError::NoRuntime }.into())
     })?;
-    sys::listen(number)?;
     Ok(Signal { kind, seen: sys::count(number), bell, waiter: WaiterId::NONE })
 }
 
@@ -94,13 +127,48 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 /// As [`signal`].
 ///
 /// # Cancel safety
-/// Dropped, it takes no signal from anybody; ^C still does not end the process.
+/// Dropped, it takes no signal from anybody; ^C still does not end the process before its runtime has ended.
 pub fn ctrl_c() -> impl Future<Output = io::Result<()>> {
     let listening = signal(SignalKind::interrupt());
     async move {
         listening?.recv().await;
         Ok(())
     }
+}
+
+/// Gives a signal back what it did before anybody here listened to it: its default meaning, or the handler that was there. Who
+/// listens now hears nothing of it any more, until somebody calls [`signal`] again. Gives `false`, and does nothing, if our handler is
+/// not there: nobody has listened, or who has installed another one since will have it.
+///
+/// # Errors
+/// `InvalidInput` for what is no signal.
+///
+/// ```no_run
+/// use runtime_io::signal::{SignalKind, ctrl_c, restore};
+/// # async fn story() -> std::io::Result<()> {
+/// ctrl_c().await?;
+/// println!("finishing; once more to end at once");
+/// restore(SignalKind::interrupt())?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn restore(kind: SignalKind) -> io::Result<bool> {
+    sys::restore(kind.as_raw_value())
+}
+
+/// Has a signal that somebody listens to, or will, stay ours when the last runtime that has listened to it has ended, so that it
+/// does nothing then: for a program that must not be ended by it at its last moment. [`restore`] takes that back.
+///
+/// # Errors
+/// `InvalidInput` for what is no signal.
+///
+/// ```
+/// use runtime_io::signal::{SignalKind, keep};
+/// keep(SignalKind::terminate())?;
+/// # std::io::Result::Ok(())
+/// ```
+pub fn keep(kind: SignalKind) -> io::Result<()> {
+    sys::stay(kind.as_raw_value())
 }
 
 /// Listens to one signal; made by [`signal`].

@@ -6,7 +6,7 @@
 //! - **S2** A handler that runs in a forked child touches one atomic and nothing else.
 //! - **S3** The answer of a probe belongs to the handler while its state is ANSWERING, and to who asks while it is
 //!   ANSWERED; the state changes hands by compare-and-swap, acquire and release.
-//! - **S4** What `sigaction` is given lives for the call, and its handler as long as the program.
+//! - **S4** What `sigaction` is given lives for the call, and its handler as long as the program; what it gave is kept as long.
 //! - **S5** `tgkill` takes plain numbers. If that thread has ended it fails, or, should the number have been given anew,
 //!   interrupts the thread that has it now, which then looks at itself.
 //! - **S6** A signal handler takes no lock, allocates nothing, frees nothing, and leaves `errno` as it was.

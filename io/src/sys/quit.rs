@@ -24,6 +24,11 @@ pub(crate) fn catch() -> io::Result<Option<UnixStream>> {
     Ok(is_ours.then_some(reader))
 }
 
+/// Whether somebody may be reading still.
+pub(super) fn is_caught() -> bool {
+    WRITER.load(Ordering::Acquire) >= 0
+}
+
 /// In the handler (S6). The call fails when as many bytes are under way as the socket takes, which does not matter, or
 /// when nobody reads them.
 pub(super) fn ring() {

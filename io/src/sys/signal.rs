@@ -5,7 +5,8 @@
 //! runtimes that listened at one time. A forked child inherits both, and rings neither: a bell knows how deep below the
 //! first process it was made.
 //!
-//! What was installed for a signal before us is called after us, and once installed, we stay.
+//! What was installed for a signal before us is called after us. It comes back when the last runtime that has listened to the
+//! signal has ended, unless somebody has asked us to stay, or has installed something else since.
 //!
 //! Who listens may be a thread that never looks. One signal therefore does something by itself: the SIGTERM of a parent that
 //! has died sets the system's alarm (`end_with_parent`).
@@ -22,8 +23,8 @@ use std::{
     },
     ptr,
     sync::{
-        Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -35,12 +36,12 @@ const MAX_BELLS: usize = 4_096;
 
 /// How many of each signal have come.
 static COUNTS: [AtomicU32; SIGNALS] = [const { AtomicU32::new(0) }; SIGNALS];
-/// Whether somebody has asked for a signal's count, ever.
+/// Whether somebody asks for a signal's count.
 static WANTED: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
 /// Whether our handler is installed for a signal. Set under [`INSTALLING`].
 static INSTALLED: [AtomicBool; SIGNALS] = [const { AtomicBool::new(false) }; SIGNALS];
-/// What was installed before. Boxed, since it is large and rarely there.
-static FORMER: [OnceLock<Box<libc::sigaction>>; SIGNALS] = [const { OnceLock::new() }; SIGNALS];
+/// What was installed before: null, or one of those that [`Installation`] keeps.
+static FORMER: [AtomicPtr<libc::sigaction>; SIGNALS] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS];
 /// Where to ring: the depth of forks above, one more than the writing end's number below. 0: nowhere.
 static BELLS: [AtomicU64; MAX_BELLS] = [const { AtomicU64::new(0) }; MAX_BELLS];
 /// How many of them have ever been used.
@@ -51,8 +52,38 @@ static GUARDIAN: AtomicU64 = AtomicU64::new(0);
 /// How long that may then take.
 static GUARDIAN_SECONDS: AtomicU32 = AtomicU32::new(0);
 
-static INSTALLING: Mutex<()> = Mutex::new(());
+static INSTALLING: Mutex<Installation> = Mutex::new(Installation {
+    depth: 0,
+    runtimes: [0; SIGNALS],
+    stays: [false; SIGNALS],
+    is_restored: [false; SIGNALS],
+    former: Vec::new(),
+});
 static BELFRY: Mutex<Belfry> = Mutex::new(Belfry { writers: Vec::new(), idle: Vec::new() });
+
+/// Who wants our handler to be there.
+struct Installation {
+    /// The depth of forks at which runtimes were counted: a child has none of its parent's.
+    depth: u32,
+    /// How many runtimes have listened to each signal, and have not ended.
+    runtimes: [u32; SIGNALS],
+    /// Whether it stays without any.
+    stays: [bool; SIGNALS],
+    /// Whether we have given a signal back: what is there when we come again is new.
+    is_restored: [bool; SIGNALS],
+    /// All that ever was installed before us, once: a handler may still be reading it.
+    #[expect(clippy::vec_box, reason = "they stay where they are")]
+    former: Vec<Box<libc::sigaction>>,
+}
+
+fn installing() -> MutexGuard<'static, Installation> {
+    let mut installation = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    if installation.depth != fork::depth() {
+        installation.depth = fork::depth();
+        installation.runtimes = [0; SIGNALS];
+    }
+    installation
+}
 
 struct Belfry {
     /// The writing end of each bell, as long as the program.
@@ -152,40 +183,118 @@ fn index(signal: libc::c_int) -> Option<usize> {
     usize::try_from(signal).ok().filter(|index| (1..SIGNALS).contains(index))
 }
 
-/// Counts a signal from now on.
-pub(crate) fn listen(signal: libc::c_int) -> io::Result<()> {
+/// Counts a signal from now on, on behalf of a runtime that has not listened to it before, or that has.
+pub(crate) fn listen(signal: libc::c_int, is_first: bool) -> io::Result<()> {
     let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut installation = installing();
     WANTED[index].store(true, Ordering::Relaxed);
-    if INSTALLED[index].load(Ordering::Relaxed) { Ok(()) } else { install(signal, index) }
+    if !INSTALLED[index].load(Ordering::Relaxed) {
+        installation.install(signal, index)?;
+    }
+    installation.runtimes[index] += u32::from(is_first);
+    Ok(())
+}
+
+/// A runtime that has listened to a signal has ended.
+pub(crate) fn leave(signal: libc::c_int) {
+    let Some(index) = index(signal) else { return };
+    let mut installation = installing();
+    installation.runtimes[index] = installation.runtimes[index].saturating_sub(1);
+    if installation.runtimes[index] == 0 && !installation.stays[index] {
+        WANTED[index].store(false, Ordering::Relaxed);
+        if signal != libc::SIGQUIT || !quit::is_caught() {
+            // It can be caught, so this cannot fail.
+            let _ = installation.restore(signal, index);
+        }
+    }
+}
+
+/// The handler stays when all runtimes that listen to a signal have ended.
+pub(crate) fn stay(signal: libc::c_int) -> io::Result<()> {
+    let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    installing().stays[index] = true;
+    Ok(())
+}
+
+/// What was installed before us comes back, whoever listens. Gives whether we were there.
+pub(crate) fn restore(signal: libc::c_int) -> io::Result<bool> {
+    let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let mut installation = installing();
+    installation.stays[index] = false;
+    WANTED[index].store(false, Ordering::Relaxed);
+    installation.restore(signal, index)
 }
 
 /// Installs the handler if the signal has its default meaning, after `before`. Gives whether.
 pub(super) fn listen_if_default(signal: libc::c_int, before: impl FnOnce()) -> io::Result<bool> {
     let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut installation = installing();
     if disposition(signal)?.sa_sigaction != libc::SIG_DFL {
         return Ok(false);
     }
     before();
-    install(signal, index).map(|()| true)
+    installation.install(signal, index).map(|()| true)
 }
 
-/// With [`INSTALLING`] held.
-fn install(signal: libc::c_int, index: usize) -> io::Result<()> {
-    let former = disposition(signal)?;
-    let mut action = former;
-    action.sa_sigaction = on_signal as extern "C" fn(_, _, _) as usize;
-    // Programs with small stacks (Go's) insist on the other stack, and for others it means nothing.
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    // Known before the handler can run. After an `ignore` it may be there already: that is who was there first.
-    let _ = FORMER[index].set(Box::new(former));
-    // SAFETY: S4.
-    if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } != 0 {
-        return Err(io::Error::last_os_error());
+impl Installation {
+    fn install(&mut self, signal: libc::c_int, index: usize) -> io::Result<()> {
+        let former = disposition(signal)?;
+        let mut action = former;
+        action.sa_sigaction = handler();
+        // Programs with small stacks (Go's) insist on the other stack, and for others it means nothing.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+        // Known before the handler can run. After an `ignore` it is there already: that is who was there first.
+        if FORMER[index].load(Ordering::Relaxed).is_null() || self.is_restored[index] {
+            let kept = self.keep(former);
+            FORMER[index].store(kept, Ordering::Release);
+        }
+        // SAFETY: S4.
+        if unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        self.is_restored[index] = false;
+        INSTALLED[index].store(true, Ordering::Relaxed);
+        Ok(())
     }
-    INSTALLED[index].store(true, Ordering::Relaxed);
-    Ok(())
+
+    /// Where it is as long as the program: where one like it is, or else in a new place.
+    fn keep(&mut self, former: libc::sigaction) -> *mut libc::sigaction {
+        let is_like = |kept: &libc::sigaction| {
+            kept.sa_sigaction == former.sa_sigaction
+                && kept.sa_flags == former.sa_flags
+                && (1..=LAST).all(|signal| blocks(kept, signal) == blocks(&former, signal))
+        };
+        let at = self.former.iter().position(|kept| is_like(kept)).unwrap_or_else(|| {
+            self.former.push(Box::new(former));
+            self.former.len() - 1
+        });
+        ptr::from_ref(&*self.former[at]).cast_mut()
+    }
+
+    /// Takes our handler away if it is there. Gives whether.
+    fn restore(&mut self, signal: libc::c_int, index: usize) -> io::Result<bool> {
+        // Whoever has come after us may call us: then we stay where we are.
+        if !INSTALLED[index].load(Ordering::Relaxed) || disposition(signal)?.sa_sigaction != handler() {
+            return Ok(false);
+        }
+        // SAFETY: S4; what is installed was not null, and is kept.
+        if unsafe { libc::sigaction(signal, FORMER[index].load(Ordering::Relaxed), ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        self.is_restored[index] = true;
+        INSTALLED[index].store(false, Ordering::Relaxed);
+        Ok(true)
+    }
+}
+
+/// Whether a signal waits while the handler runs.
+fn blocks(action: &libc::sigaction, signal: libc::c_int) -> bool {
+    // SAFETY: it reads the set, which `sigaction` has given. A number that is no signal is in none.
+    unsafe { libc::sigismember(&raw const action.sa_mask, signal) == 1 }
+}
+
+fn handler() -> libc::sighandler_t {
+    on_signal as extern "C" fn(_, _, _) as usize
 }
 
 /// What a signal does now.
@@ -202,7 +311,7 @@ fn disposition(signal: libc::c_int) -> io::Result<libc::sigaction> {
 /// Has this process not notice a signal.
 pub(crate) fn ignore(signal: libc::c_int) -> io::Result<()> {
     let Some(index) = index(signal) else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _installation = installing();
     // SAFETY: S4; all zeroes is a valid value.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = libc::SIG_IGN;
@@ -219,6 +328,8 @@ pub(crate) fn ignore(signal: libc::c_int) -> io::Result<()> {
 pub(crate) fn end_with_parent(parent: u32, seconds: u32) {
     // A child is no worker, and its parent is another.
     fork::watch();
+    // Also at its last moment.
+    installing().stays[libc::SIGTERM as usize] = true;
     GUARDIAN_SECONDS.store(seconds, Ordering::Relaxed);
     GUARDIAN.store(u64::from(fork::depth()) << 32 | u64::from(parent), Ordering::Release);
 }
@@ -278,7 +389,8 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
         libc::SIGTERM => look_for_guardian(),
         _ => {}
     }
-    if let Some(former) = FORMER[index].get() {
+    // SAFETY: S4; null, or one that is kept as long as the program, and never written.
+    if let Some(former) = unsafe { FORMER[index].load(Ordering::Acquire).as_ref() } {
         pass_on(former, signal, info, context);
     }
     // SAFETY: as above.

@@ -4,7 +4,7 @@ use super::{fleet::Event, life::News};
 use crate::{sync::Sender, task};
 use runtime_io::{
     process::reap_unknown,
-    signal::{SignalKind, signal},
+    signal::{SignalKind, keep, signal},
 };
 use std::io;
 
@@ -22,6 +22,8 @@ pub(super) fn listen(news: &Sender<News>) -> io::Result<()> {
         (SignalKind::terminal_output(), Event::Shrink),
     ];
     for (kind, event) in meanings {
+        // Also when the supervisor's runtime has ended, and the process is about to.
+        keep(kind)?;
         let mut signals = signal(kind)?;
         let news = news.clone();
         let listen = async move {

@@ -11,7 +11,7 @@ use crate::{
     task,
     time::{Instant, sleep},
 };
-use runtime_io::signal::{SignalKind, signal};
+use runtime_io::signal::{Signal, SignalKind, keep, signal};
 use std::{io, rc::Rc, sync::atomic::Ordering, time::Duration};
 
 /// How often it is looked whether all connections are closed, while they are waited for.
@@ -142,9 +142,15 @@ async fn beat(worker: Rc<Worker>) {
     }
 }
 
+/// Listens to a signal that does nothing to the process at its last moment either.
+fn lasting(kind: SignalKind) -> io::Result<Signal> {
+    keep(kind)?;
+    signal(kind)
+}
+
 /// A SIGTERM of its own means this worker alone: the supervisor sees to it that another takes its place.
 fn be_asked_to_go(worker: Rc<Worker>) -> io::Result<impl Future<Output = ()>> {
-    let mut asked = signal(SignalKind::terminate())?;
+    let mut asked = lasting(SignalKind::terminate())?;
     Ok(async move {
         while asked.recv().await.is_some() {
             worker.ask_to_go();
@@ -155,7 +161,7 @@ fn be_asked_to_go(worker: Rc<Worker>) -> io::Result<impl Future<Output = ()>> {
 /// A terminal sends these to the whole group; the supervisor coordinates. They are heard and not ignored, as what is ignored
 /// stays ignored in children.
 fn leave_to_supervisor() -> io::Result<impl Future<Output = ()>> {
-    let heard = [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()].map(signal);
+    let heard = [SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()].map(lasting);
     let heard = heard.into_iter().collect::<io::Result<Vec<_>>>()?;
     Ok(async move {
         std::future::pending::<()>().await;

@@ -1,17 +1,28 @@
-//! How a connection comes about: names looked up, addresses tried in turn, patience.
+//! How a connection comes about: names looked up, addresses tried, patience.
 
-use super::{addr::ToSocketAddrs, lookup::lookup_host, tcp_socket::TcpSocket, tcp_stream::TcpStream};
+use super::{
+    addr::{ToSocketAddrs, sealed::Query},
+    attempts::{Attempts, interleaved},
+    lookup,
+    tcp_socket::TcpSocket,
+    tcp_stream::TcpStream,
+};
 use runtime_executor::time::timeout;
 use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
 impl TcpStream {
     /// Connects to the first address of `addr` that answers.
     ///
+    /// Of a host with several addresses the next is tried when one has failed, and **beside** it when it has not answered
+    /// within [`CONNECT_STAGGER`](super::CONNECT_STAGGER); IPv6 and IPv4 take turns, beginning with what the system prefers
+    /// (RFC 8305, "Happy Eyeballs"). The first that answers is taken, and the others are closed. A slice of addresses is
+    /// tried in its own order, in the same manner.
+    ///
     /// # Errors
-    /// If a name cannot be resolved, or of the last address tried; the message names it.
+    /// If a name cannot be resolved, or of the last address that failed; the message says why for each.
     ///
     /// # Cancel safety
-    /// Dropped while it waits, it closes the socket.
+    /// Dropped while it waits, it closes every socket that it has opened.
     ///
     /// ```
     /// # use runtime_io::net::{TcpListener, TcpStream};
@@ -27,14 +38,19 @@ impl TcpStream {
     /// # std::io::Result::Ok(())
     /// ```
     pub async fn connect(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = None;
-        for address in lookup_host(addr).await? {
-            match TcpSocket::for_address(&address)?.connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(AddressError { verb: "connect to", address, error }),
-            }
+        let query = addr.query()?;
+        let is_name = matches!(query, Query::Host(..));
+        let mut addresses = lookup::answer(query).await?;
+        if addresses.len() == 1
+            && let Some(address) = addresses.next()
+        {
+            let connected = connect_to(address).await;
+            return connected.map_err(|error| {
+                AddressError::last(Some(AddressError { verb: "connect to", address, error }), "")
+            });
         }
-        Err(AddressError::last(last, "there is no address to connect to"))
+        let order = if is_name { interleaved(addresses) } else { addresses.collect() };
+        Attempts::new(order, connect_to).await
     }
 
     /// [`connect`](Self::connect), given up after `limit` for all addresses and the look-up together.
@@ -66,6 +82,10 @@ impl TcpStream {
             Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}")))
         })
     }
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpSocket::for_address(&address)?.connect(address).await
 }
 
 /// Which address could not be connected or bound to, and why.

@@ -29,7 +29,11 @@ use std::{
 /// # Cancel safety
 /// Dropped while it waits, it leaves the resolver's thread to finish by itself and to forget the answer.
 pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Addresses> {
-    match host.query()? {
+    answer(host.query()?).await
+}
+
+pub(super) async fn answer(query: Query) -> io::Result<Addresses> {
+    match query {
         Query::One(address) => Ok(Addresses(Found::One(Some(address)))),
         Query::Known(addresses) => Ok(Addresses(Found::Many(addresses.into_iter()))),
         Query::Host(host, port) => ask_system(host, port).await,

@@ -7,6 +7,7 @@
 
 mod acceptor;
 mod addr;
+mod attempts;
 mod connect;
 mod connection;
 mod forward;
@@ -35,6 +36,7 @@ mod unix_stream;
 
 pub use acceptor::Incoming;
 pub use addr::ToSocketAddrs;
+pub use attempts::CONNECT_STAGGER;
 pub use connection::ByteStream;
 pub(crate) use connection::{Connection, Transport};
 pub use linger::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME};

@@ -754,3 +754,85 @@ fn commands_are_asked_to_end_and_killed_with_all_they_have_started_if_they_do_no
     assert_eq!(lines, ["2 has ended: exit status: 5", "2: bye", "3 has ended: signal: 15 (SIGTERM)"]);
     assert_eq!(end.status.code(), Some(1));
 }
+
+/// A folder of a story's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = env::temp_dir().join(format!("examples-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("there is room for temporary files");
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn file_copy(from: &Path, to: &Path) -> Program {
+    let command = |path: &Path| path.to_str().expect("our names are UTF-8").to_owned();
+    Program::example("file_copy", &[&command(from), &command(to)])
+}
+
+#[test]
+fn a_folder_is_copied_with_everything_in_it() {
+    let folder = Folder::new("copy");
+    let (from, to) = (folder.path("from"), folder.path("to"));
+    std::fs::create_dir_all(from.join("a/b")).unwrap();
+    let large = content(1_000_000);
+    for number in 0..20 {
+        std::fs::write(from.join(format!("a/{number}")), &large[..number * 10]).unwrap();
+    }
+    std::fs::write(from.join("a/b/large"), &large).unwrap();
+    std::os::unix::fs::symlink("large", from.join("a/b/link")).unwrap();
+    let end = file_copy(&from, &to).end();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.stdout.lines().last(), Some("21 files, 3 folders, 1001900 bytes"), "{end:?}");
+    for number in 0..20 {
+        assert_eq!(std::fs::read(to.join(format!("a/{number}"))).unwrap(), large[..number * 10]);
+    }
+    assert!(std::fs::read(to.join("a/b/link")).unwrap() == large, "the link leads to the copy");
+    assert_eq!(std::fs::read_dir(to.join("a/b")).unwrap().count(), 2, "and nothing half done is left");
+}
+
+#[test]
+fn what_cannot_be_copied_is_named() {
+    let folder = Folder::new("copy-errors");
+    let end = file_copy(&folder.path("missing"), &folder.path("to")).end();
+    assert_eq!(end.status.code(), Some(1));
+    assert!(end.stderr.contains("missing: No such file or directory"), "{end:?}");
+
+    std::fs::create_dir(folder.path("sub")).unwrap();
+    std::fs::write(folder.path("sub/file"), "x").unwrap();
+    let end = file_copy(&folder.path("sub"), &folder.path("sub/copy")).end();
+    assert_eq!(end.status.code(), Some(1));
+    assert!(end.stderr.contains(" lies in "), "{end:?}");
+}
+
+/// What Ctrl-C does.
+fn interrupt(program: &Program) {
+    let kill = format!("kill -INT {}", program.child.id());
+    let status = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
+    assert!(status.success());
+}
+
+/// A file with a hole of some seconds is being copied when Ctrl-C comes.
+#[test]
+fn a_copy_that_is_interrupted_leaves_nothing_half_done() {
+    let folder = Folder::new("copy-interrupted");
+    let from = folder.path("from");
+    std::fs::File::create(&from).unwrap().set_len(8 << 30).unwrap();
+    let program = file_copy(&from, &folder.path("to"));
+    assert_eq!(program.line(), format!("copying {}", from.display()));
+    interrupt(&program);
+    let end = program.end();
+    assert_eq!(end.status.code(), Some(130), "{end:?}");
+    assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 1, "only what was there before");
+}

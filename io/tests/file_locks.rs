@@ -98,6 +98,20 @@ fn what_was_written_under_a_lock_is_there_for_the_next() {
 }
 
 #[test]
+fn a_file_that_was_flushed_is_closed_when_it_is_dropped_and_not_soon_after() {
+    let folder = Folder::new();
+    run(async {
+        let path = folder.path("file");
+        for _ in 0..200 {
+            let mut file = File::create(&path).await.unwrap();
+            assert!(file.try_lock().await.unwrap(), "the former is closed");
+            file.write_all(b"x").await.unwrap();
+            file.flush().await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn waiting_for_a_lock_keeps_no_thread_and_so_nobody_from_ending() {
     let folder = Folder::new();
     let path = folder.path("file");

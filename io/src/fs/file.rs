@@ -26,7 +26,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::Path,
     pin::Pin,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     task::{Context, Poll, ready},
 };
 use writes::Writes;
@@ -94,7 +94,14 @@ struct Open {
     is_local: bool,
     /// The page cache has not refused to be asked yet.
     is_cached: AtomicBool,
-    writes: Writes,
+    /// Made by the first write. The job for it outlives its hold on the rest.
+    writes: OnceLock<Arc<Writes>>,
+}
+
+impl Open {
+    fn poll_settled(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        self.writes.get().map_or(Poll::Ready(Ok(())), |writes| writes.poll_settled(context))
+    }
 }
 
 impl File {
@@ -180,7 +187,7 @@ impl File {
     ) -> io::Result<Self> {
         let has_places = status.is_regular || status.is_block_device;
         let is_stream = !has_places || sys::file::appends(file.as_fd())?;
-        let (is_cached, writes) = (AtomicBool::new(true), Writes::default());
+        let (is_cached, writes) = (AtomicBool::new(true), OnceLock::new());
         Ok(Self::of(Open { file, path, is_stream, is_local, is_cached, writes }, 0))
     }
 
@@ -200,7 +207,7 @@ impl File {
         self.settled().await?;
         let Open { path, is_stream, is_local, .. } = &*self.open;
         let file = self.open.file.try_clone()?;
-        let (is_cached, writes) = (AtomicBool::new(true), Writes::default());
+        let (is_cached, writes) = (AtomicBool::new(true), OnceLock::new());
         let open =
             Open { file, path: path.clone(), is_stream: *is_stream, is_local: *is_local, is_cached, writes };
         Ok(Self::of(open, self.position))
@@ -312,7 +319,7 @@ impl File {
         if !self.has_written {
             return Poll::Ready(Ok(()));
         }
-        let settled = ready!(self.open.writes.poll_settled(context));
+        let settled = ready!(self.open.poll_settled(context));
         self.has_written = false;
         self.go_back();
         Poll::Ready(settled.map_err(|error| self.explain("write to", error)))
@@ -320,14 +327,14 @@ impl File {
 
     /// After a write that failed, the position is where it stopped.
     fn go_back(&mut self) {
-        if let Some(position) = self.open.writes.take_stopped_at() {
+        if let Some(position) = self.open.writes.get().and_then(|writes| writes.take_stopped_at()) {
             self.position = position;
         }
     }
 
     /// The same for those who share the handle; they do not move it.
     async fn settled(&self) -> io::Result<()> {
-        let settled = poll_fn(|context| self.open.writes.poll_settled(context)).await;
+        let settled = poll_fn(|context| self.open.poll_settled(context)).await;
         settled.map_err(|error| self.explain("write to", error))
     }
 

@@ -12,6 +12,7 @@
 //! - **W3** The job does its work also when it is dropped without having run, because the runtime ends: it is done where
 //!   it is dropped.
 //! - **W4** After a failure the rest of the buffer is given up, and the error is told to whoever comes next.
+//! - **W5** When a write is found settled, the job has let go of the file: who closes it then closes it, with its locks.
 
 use super::{super::cached::MAX_INLINE, Open};
 use crate::sys;
@@ -20,6 +21,7 @@ use std::{
     io::{self, ErrorKind, Write},
     mem,
     os::unix::fs::FileExt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -90,7 +92,8 @@ pub(super) fn poll_accept(
     position: u64,
 ) -> Poll<io::Result<usize>> {
     let mut waker = Some(context.waker().clone());
-    let mut state = open.writes.lock();
+    let writes = open.writes.get_or_init(Arc::default);
+    let mut state = writes.lock();
     if let Some(error) = state.error.take() {
         return Poll::Ready(Err(error));
     }
@@ -109,7 +112,7 @@ pub(super) fn poll_accept(
     let is_running = mem::replace(&mut state.is_running, true);
     drop(state);
     if !is_running {
-        let job = Job(Arc::clone(open));
+        let job = Job { open: Some(Arc::clone(open)), writes: Arc::clone(writes) };
         // Refused, it is dropped, and so done (W3): without a runtime, or without threads, writing waits for the disk.
         drop(submit_blocking(Box::new(move || drop(job))));
     }
@@ -117,42 +120,65 @@ pub(super) fn poll_accept(
 }
 
 /// W3: to run it is to drop it.
-struct Job(Arc<Open>);
+struct Job {
+    /// `None` once it is over.
+    open: Option<Arc<Open>>,
+    writes: Arc<Writes>,
+}
+
+impl Job {
+    /// Takes what is in the buffer, and where it goes; `None` once there is nothing.
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Option<u64> {
+        chunk.clear();
+        let mut state = self.writes.lock();
+        mem::swap(chunk, &mut state.buffer);
+        let start = state.start;
+        let is_over = chunk.is_empty();
+        if is_over {
+            // W5: under the lock, so that nobody finds it over and the file still open. It is plain memory and a descriptor.
+            self.open = None;
+            state.is_running = false;
+            if state.buffer.capacity() > KEPT {
+                state.buffer = Vec::new();
+            }
+        }
+        let waiters = mem::take(&mut state.waiters);
+        drop(state);
+        wake_all(waiters);
+        (!is_over).then_some(start)
+    }
+
+    /// W4.
+    fn fail(&mut self, error: io::Error, stopped_at: u64) {
+        let mut state = self.writes.lock();
+        self.open = None; // W5
+        state.is_running = false;
+        state.error = Some(error);
+        state.stopped_at = Some(stopped_at);
+        state.buffer = Vec::new();
+        let waiters = mem::take(&mut state.waiters);
+        drop(state);
+        wake_all(waiters);
+    }
+}
 
 impl Drop for Job {
     fn drop(&mut self) {
-        let open = &*self.0;
         let mut chunk = Vec::new();
-        loop {
-            chunk.clear();
-            let mut state = open.writes.lock();
-            mem::swap(&mut chunk, &mut state.buffer);
-            let start = state.start;
-            let is_over = chunk.is_empty();
-            if is_over {
-                state.is_running = false;
-                if state.buffer.capacity() > KEPT {
-                    state.buffer = Vec::new();
-                }
-            }
-            let waiters = mem::take(&mut state.waiters);
-            drop(state);
-            waiters.into_iter().for_each(Waker::wake);
-            if is_over {
-                return;
-            }
+        while let Some(start) = self.next(&mut chunk) {
+            let Some(open) = &self.open else { return };
             let (written, result) = write_all(open, &chunk, start);
             if let Err(error) = result {
-                let mut state = open.writes.lock();
-                state.is_running = false;
-                state.error = Some(error);
-                state.stopped_at = Some(start + written as u64);
-                state.buffer = Vec::new();
-                let waiters = mem::take(&mut state.waiters);
-                drop(state);
-                return waiters.into_iter().for_each(Waker::wake);
+                return self.fail(error, start + written as u64);
             }
         }
+    }
+}
+
+/// Foreign code, whose panic must not keep what is accepted from being written. The panic hook has told it by then.
+fn wake_all(waiters: Vec<Waker>) {
+    for waiter in waiters {
+        let _ = catch_unwind(AssertUnwindSafe(|| waiter.wake()));
     }
 }
 

@@ -836,3 +836,60 @@ fn a_copy_that_is_interrupted_leaves_nothing_half_done() {
     assert_eq!(end.status.code(), Some(130), "{end:?}");
     assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 1, "only what was there before");
 }
+
+/// A client of `graceful_shutdown` whose order is being carried out.
+fn order(address: SocketAddr, seconds: u8) -> BufReader<TcpStream> {
+    let mut client = BufReader::new(connect(address));
+    client.get_mut().write_all(&[b'0' + seconds]).expect("the server reads");
+    let mut line = String::new();
+    client.read_line(&mut line).expect("the server answers");
+    assert_eq!(line, format!("working for {seconds} s\n"));
+    client
+}
+
+fn send_signal(program: &Program, name: &str) {
+    let status = Command::new("kill").args([name, &program.child.id().to_string()]).status();
+    assert!(status.expect("there is a kill").success());
+}
+
+fn rest_of_stream(mut client: impl Read) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).expect("it is closed in order");
+    text
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_lets_who_is_served_finish_and_names_who_is_cut() {
+    let server = Program::example("graceful_shutdown", &["127.0.0.1:0", "600"]);
+    let address = address_of(&server);
+    let (idle, busy, stuck) = (connect(address), order(address, 1), order(address, 9));
+    let name = stuck.get_ref().local_addr().unwrap();
+    send_signal(&server, "-TERM");
+    assert!(server.line().ends_with("with 600 s to finish"));
+    // Who waits for nothing is let go at once, who waits for an answer when he has it.
+    assert_eq!(rest_of_stream(idle), "");
+    assert_eq!(rest_of_stream(busy), "done\n");
+    // Ten minutes are too long for somebody at the keyboard.
+    send_signal(&server, "-INT");
+    assert_eq!(rest_of_stream(stuck), "");
+    let end = server.end();
+    assert!(end.stdout.starts_with("2 connections finished, 1 were cut\n  client "), "{end:?}");
+    assert!(end.stdout.contains(&format!("  client {name}, connected for ")), "{end:?}");
+    assert_eq!((end.status.code(), end.stderr.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_server_whose_clients_are_all_done_stops_without_waiting() {
+    let server = Program::example("graceful_shutdown", &["127.0.0.1:0", "600"]);
+    let address = address_of(&server);
+    let mut client = order(address, 0);
+    let mut line = String::new();
+    client.read_line(&mut line).expect("the server answers");
+    assert_eq!(line, "done\n");
+    drop(client);
+    send_signal(&server, "-TERM");
+    let end = server.end();
+    assert!(end.stdout.ends_with(" connections finished, 0 were cut\n"), "{end:?}");
+    assert!(end.status.success());
+    assert!(TcpStream::connect(address).is_err(), "nobody gets in");
+}

@@ -139,6 +139,23 @@ fn where_sigpipe_is_deadly_it_is_an_error_all_the_same() {
 }
 
 #[test]
+fn ends_and_what_they_wait_with_go_anywhere() {
+    fn goes_anywhere<T: Send + Unpin>(_: &T) {}
+    fn is_shared<T: Send + Sync + Unpin>(handle: T) -> T {
+        handle
+    }
+    let (reader, writer) = io::pipe().unwrap();
+    let (reader, writer) = (is_shared(reader), is_shared(writer));
+    let mut buf = [0];
+    goes_anywhere(&reader.read(&mut buf));
+    goes_anywhere(&reader.read_exact(&mut buf));
+    goes_anywhere(&reader.readable());
+    goes_anywhere(&writer.write(b""));
+    goes_anywhere(&writer.write_all(b""));
+    goes_anywhere(&writer.writable());
+}
+
+#[test]
 fn packets_stay_apart_and_all_of_them_arrive() {
     run_with(|reactor| async move {
         let (reader, writer) = io::packet_pipe().unwrap();

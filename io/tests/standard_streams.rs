@@ -469,6 +469,41 @@ fn a_runtime_that_ends_before_the_job_could_begin_writes_what_was_handed_in() {
 }
 
 #[test]
+fn a_runtime_without_threads_reads_and_writes_files_in_place() {
+    in_a_process(|| {
+        let folder = Folder::new();
+        let text: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
+        stdin_from(&folder, text.as_bytes());
+        let mut file = stdout_to(&folder);
+        let reactor = Reactor::new().unwrap();
+        let executor = Executor::builder().park(reactor.clone()).extension(reactor).without_threads().build();
+        executor.block_on(async {
+            let (stdin, stdout) = (io::stdin(), io::stdout());
+            let mut buf = vec![0; 10_000];
+            while let n @ 1.. = stdin.read(&mut buf).await.unwrap() {
+                stdout.write_all(&buf[..n]).await.unwrap();
+            }
+        });
+        assert!(content(&mut file) == text);
+    });
+}
+
+#[test]
+fn handles_and_what_they_wait_with_go_anywhere() {
+    fn goes_anywhere<T: Send + Unpin>(_: &T) {}
+    fn is_shared<T: Send + Sync + Unpin>(handle: T) -> T {
+        handle
+    }
+    let (stdin, stdout) = (is_shared(io::stdin()), is_shared(io::stdout()));
+    let (mut line, mut buf) = (String::new(), [0]);
+    goes_anywhere(&stdin.read_line(&mut line));
+    goes_anywhere(&stdin.read(&mut buf));
+    goes_anywhere(&stdout.write(b""));
+    goes_anywhere(&is_shared(io::stderr()).write_all(b""));
+    is_shared(stdin.lines());
+}
+
+#[test]
 fn a_write_to_a_file_that_goes_wrong_behind_somebodys_back_is_told_to_the_next_one() {
     in_a_process(|| {
         let folder = Folder::new();

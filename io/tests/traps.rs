@@ -537,11 +537,22 @@ fn descriptors_in_the_middle_of_a_stream_cut_no_byte_off() {
     run_with(|reactor| async move {
         let Ends { ours, mut theirs, .. } = unix_stream();
         let (mut reading, _writing) = ours.into_split();
+        let whole: String = (0..5).map(|number| format!("before {number}, beside, behind; ")).collect();
+        let mut all = vec![0; whole.len()];
         let reading = spawn(async move {
             use runtime_io::io::AsyncReadExt;
-            let mut all = String::new();
-            reading.read_to_string(&mut all).await.unwrap();
-            all
+            // Each read has more room than it needs, and no end of the peer's is in sight.
+            let mut count = 0;
+            while count < all.len() {
+                let mut buf = [0; 1024];
+                let n = reading.read(&mut buf).await.unwrap();
+                all[count..][..n].copy_from_slice(&buf[..n]);
+                count += n;
+            }
+            let mut nothing = String::new();
+            reading.read_to_string(&mut nothing).await.unwrap();
+            assert_eq!(nothing, "");
+            String::from_utf8(all).unwrap()
         });
         until_waiting(&reactor, 1).await;
         for number in 0..5 {
@@ -549,8 +560,9 @@ fn descriptors_in_the_middle_of_a_stream_cut_no_byte_off() {
             send_with_descriptor(theirs.as_fd(), b"beside, ", io::stderr().as_fd());
             write!(theirs, "behind; ").unwrap();
         }
+        until_all_woken(&reactor);
+        until_waiting(&reactor, 1).await;
         drop(theirs);
-        let whole: String = (0..5).map(|number| format!("before {number}, beside, behind; ")).collect();
         assert_eq!(reading.await.unwrap(), whole);
     });
 }
@@ -561,12 +573,12 @@ fn urgent_bytes_cut_nothing_off_wherever_they_are() {
         for urgent_first in [true, false] {
             let Ends { ours, mut theirs, .. } = kind();
             let reading = spawn(async move {
-                let mut all = take_all(&ours, 15).await;
-                // The mark stays where it was, and the stream goes on behind it, to its end.
-                let mut buf = [0; 64];
-                while let n @ 1.. = ours.take(&mut buf).await.unwrap() {
-                    all.extend_from_slice(&buf[..n]);
+                let mut all = Vec::new();
+                // The last urgent byte is kept aside, those before become part of the stream.
+                while !all.ends_with(b"again") {
+                    all.extend(take_all(&ours, 1).await);
                 }
+                assert_eq!(ours.take(&mut [0; 8]).await.unwrap(), 0, "and then the end");
                 all
             });
             until_waiting(&reactor, 1).await;
@@ -582,9 +594,10 @@ fn urgent_bytes_cut_nothing_off_wherever_they_are() {
             theirs.write_all(b"world").unwrap();
             urgent(&theirs).unwrap();
             theirs.write_all(b"again").unwrap();
+            until_all_woken(&reactor);
+            until_waiting(&reactor, 1).await;
             drop(theirs);
             let all = reading.await.unwrap();
-            // Of several urgent bytes the last is kept aside, the others become part of the stream.
             let text: Vec<_> = all.iter().copied().filter(|byte| *byte != b'!').collect();
             assert_eq!(text, b"helloworldagain");
         }
@@ -610,6 +623,27 @@ fn an_urgent_byte_between_a_look_and_a_read_cuts_nothing_off() {
     }
     let _alone = alone();
     of_every_kind!(story: tcp unix_stream);
+}
+
+#[test]
+fn more_slices_than_the_system_takes_at_once_are_no_sign_of_the_last_byte() {
+    let _alone = alone();
+    run_with(|reactor| async move {
+        let (Ends { ours: one, theirs: mut to_one, .. }, Ends { ours: other, theirs: mut to_other, .. }) =
+            (tcp(), unix_stream());
+        let mut bytes = [[0]; 1100];
+        let mut slices: Vec<_> = bytes.iter_mut().map(|byte| io::IoSliceMut::new(byte)).collect();
+        // Both have been waited for, so that a short read would count.
+        assert!(poll_once(pin!(one.take(&mut [0]))).await.is_none());
+        assert!(poll_once(pin!(other.take(&mut [0]))).await.is_none());
+        to_one.write_all(&[b'x'; 1050]).unwrap();
+        to_other.write_all(&[b'x'; 1050]).unwrap();
+        reactor.park(Some(Duration::ZERO)).unwrap();
+        assert_eq!(one.read_vectored(&mut slices).await.unwrap(), 1024);
+        assert_eq!(one.read_vectored(&mut slices).await.unwrap(), 26);
+        assert_eq!(other.read_vectored(&mut slices).await.unwrap(), 1024);
+        assert_eq!(other.read_vectored(&mut slices).await.unwrap(), 26);
+    });
 }
 
 #[test]

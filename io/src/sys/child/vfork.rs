@@ -98,17 +98,18 @@ impl Stacks {
         // Asked only where it is needed, as it is a system call.
         let parent = if plan.death_signal == 0 { 0 } else { process::id() };
         let errand = Errand { plan, pointers: plan.pointers(), parent, others, told: AtomicU64::new(0) };
-        let mut pidfd: RawFd = -1;
-        let mut clone = |flags| {
+        let clone = |flags| {
+            let mut pidfd: RawFd = -1;
             let errand = (&raw const errand).cast_mut().cast();
             // SAFETY: C4; the errand lives for the call, in which the child becomes a program or ends. The call writes the
             // number of a descriptor.
-            unsafe { libc::clone(run, top, flags, errand, &raw mut pidfd) }
+            let pid = unsafe { libc::clone(run, top, flags, errand, &raw mut pidfd) };
+            (pid, pidfd)
         };
-        let mut pid = clone(FLAGS | libc::CLONE_PIDFD);
+        let (mut pid, mut pidfd) = clone(FLAGS | libc::CLONE_PIDFD);
         if pid < 0 && matches!(errno(), libc::EMFILE | libc::ENFILE | libc::EINVAL) {
-            // No descriptor for it, but room for the child.
-            pid = clone(FLAGS);
+            // No descriptor for it, but room for the child. A call that failed may have written a number that it gave up.
+            (pid, pidfd) = clone(FLAGS);
         }
         if pid < 0 {
             return Err(Failure::last(Step::Fork));

@@ -224,6 +224,39 @@ fn room_in_the_queue_of_a_peer_is_an_event() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn while_the_peer_has_no_room_others_are_sent_to_at_once() {
+    let folder = Folder::new();
+    run_paused(|reactor| async move {
+        let path = folder.path("slow");
+        let _slow = UnixDatagram::bind(&path).unwrap();
+        let other = UnixDatagram::bind(folder.path("other")).unwrap();
+        let crowd = UnixDatagram::unbound().unwrap();
+        fill(|| crowd.try_send_to(b"crowd", &path));
+        let sender = Rc::new(UnixDatagram::unbound().unwrap());
+        sender.connect(&path).unwrap();
+        let waiting = spawn({
+            let sender = Rc::clone(&sender);
+            async move { sender.send(b"to the peer").await }
+        });
+        until_waiting(&reactor, 1).await;
+        let begun = Instant::now();
+        assert_eq!(sender.try_send(b"to the peer").unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(sender.try_send_to(b"1", folder.path("other")).unwrap(), 1);
+        assert_eq!(sender.try_send(b"to the peer").unwrap_err().kind(), ErrorKind::WouldBlock);
+        sender.send_to(b"2", folder.path("other")).await.unwrap();
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        for expected in [b"1", b"2"] {
+            let mut buf = [0; 8];
+            assert_eq!(other.recv(&mut buf).await.unwrap(), 1);
+            assert_eq!(&buf[..1], expected);
+        }
+        assert_eq!(reactor.waiters(), 1, "that one waits on");
+        waiting.cancel();
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn who_waits_for_a_receiver_that_goes_away_is_told() {
     let folder = Folder::new();
     run_paused(|reactor| async move {

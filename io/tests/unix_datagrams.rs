@@ -177,7 +177,7 @@ fn a_receiver_who_is_nobodys_peer_and_full_is_waited_for() {
             let (sender, path) = (Rc::clone(&sender), path.clone());
             async move { sender.send_to(b"at last", &path).await }
         });
-        sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_millis(1100)).await;
         assert!(!waiting.is_finished(), "it has not failed, nor got in");
         // Meanwhile the same socket sends to others, at once.
         let begun = Instant::now();

@@ -111,7 +111,7 @@ fn connecting_waits_while_the_listeners_queue_is_full() {
         listener.listen(0).unwrap();
         let _first = UnixSeqpacket::connect(&path).await.unwrap();
         let second = spawn(async move { UnixSeqpacket::connect(&path).await });
-        runtime_executor::time::sleep(Duration::from_secs(1)).await;
+        runtime_executor::time::sleep(Duration::from_millis(1100)).await;
         assert!(!second.is_finished(), "it has not failed, nor got in");
         let _served = listener.accept().unwrap();
         let begun = Instant::now();

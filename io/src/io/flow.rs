@@ -317,10 +317,14 @@ mod tests {
         executor.block_on(async {
             let (near, mut far) = duplex(1000);
             let (mut taking, taken) = duplex(400);
-            let mut flow = Flow::new(AtEnd::Close);
+            let (mut flow, mut spare) = (Flow::new(AtEnd::Close), Spare::NONE);
             let mut poll = async || {
                 poll_fn(|context| {
-                    Poll::Ready(flow.poll(context, &mut far, &mut taking, &mut Spare::default()).is_ready())
+                    let polled = flow.poll(context, &mut far, &mut taking, &mut spare);
+                    assert!(polled.is_pending());
+                    spare.rest();
+                    assert!(spare.buffer.is_none());
+                    Poll::Ready(())
                 })
                 .await;
                 (flow.is_drained(), flow.buffer.as_mut().map(|buffer| (buffer.len(), buffer.room().len())))

@@ -68,3 +68,46 @@ fn id_of<T: ?Sized>() -> TypeId {
     let named = unsafe { mem::transmute::<&dyn Named, &(dyn Named + 'static)>(named) };
     named.id()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Reactor,
+        io::{BufReader, duplex},
+        net::TcpListener,
+    };
+    use runtime_executor::Executor;
+
+    #[test]
+    fn a_stream_is_recognised_in_what_wraps_nothing_but_it() {
+        struct Cipher(#[expect(dead_code, reason = "as large as what it wraps, and at its place")] TcpStream);
+
+        // The connection lies in the stream, wherever that is.
+        let is_in = |found: Option<&dyn Splicing>, stream: usize| {
+            let place = ptr::from_ref(found.unwrap()).addr();
+            (stream..stream + size_of::<TcpStream>()).contains(&place)
+        };
+        let reactor = Reactor::new().unwrap();
+        let executor = Executor::builder().park(reactor.clone()).extension(reactor).build();
+        executor.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let place = ptr::from_ref(&stream).addr();
+            assert!(is_in(connection(&stream), place));
+            assert!(is_in(connection(&&stream), place));
+            assert!(is_in(connection(&&mut stream), place));
+            let (mut reader, mut writer) = stream.into_split();
+            let place = ptr::from_ref(&*reader.stream).addr();
+            assert!(is_in(connection(&reader), place));
+            assert!(is_in(connection(&writer), place));
+            assert!(is_in(connection(&&mut reader), place));
+            assert!(is_in(connection(&&mut writer), place));
+            let stream = reader.reunite(writer).unwrap();
+            assert!(connection(&Cipher(stream)).is_none());
+        });
+        assert!(connection(&duplex(1).0).is_none());
+        assert!(connection("text").is_none());
+        assert!(connection(&BufReader::new(&b"bytes"[..])).is_none());
+    }
+}

@@ -65,11 +65,18 @@ impl Pipe {
 
     /// Copies some of what it holds, for a writer that does not splice after all.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: S1; it writes into the buffer, and no more than its length.
-        let n = unsafe { libc::read(self.reader.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len()) };
-        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
-        self.held -= n;
-        Ok(n)
+        loop {
+            // SAFETY: S1; it writes into the buffer, and no more than its length.
+            let n = unsafe { libc::read(self.reader.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len()) };
+            match usize::try_from(n).map_err(|_| io::Error::last_os_error()) {
+                Ok(n) => {
+                    self.held -= n;
+                    return Ok(n);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@
 //!
 //! | what goes wrong | what must come of it | proved by |
 //! |---|---|---|
-//! | D1 an event for nothing, at every call | it waits on, and does not spin | here (`Again`, also at every second call); descriptors: an_event_for_nothing_is_waited_over |
+//! | D1 an event for nothing, at every call | it waits on, and does not spin | here (`Again`, also at every second call); descriptors: an_event_for_nothing_is_waited_over; traps: an_event_for_what_others_took_is_waited_over_without_spinning |
 //! | D2 one byte at a time | the same bytes | here (`Short`, also at every second call); reading: one_byte_at_a_time_both_ways_arrives_whole |
 //! | D3 an interruption, at every call | nobody notices | here (`EINTR`, also at every second call); signals: a_storm_of_signals_changes_nothing |
 //! | D4 no memory to send | the error, once; the stream goes on | here (`send`, `sendmsg`: ENOBUFS, ENOMEM) |
@@ -30,12 +30,13 @@
 //! | D7 the peer has ended its side | ours goes on | writing: after_the_peer_has_ended_its_side_we_may_go_on_writing; reading: the_end_stays_the_end |
 //! | D8 a side is ended twice | nothing | writing: ending_a_side_twice_is_no_mistake |
 //! | D9 closed while others wait | they hear of it | descriptors: a_closed_handle_ends_its_waiters_and_its_next_operations; writing: a_connection_shut_down_by_another_task_ends_its_reader_and_writer |
-//! | D10 a number used again within a batch of events | no event of its former owner | descriptors: a_number_used_again_within_one_batch_gets_no_event_of_its_former_owner |
-//! | D11 somebody else holds the open file | ours is silent once closed | descriptors: a_socket_that_somebody_else_holds_too_goes_silent_when_ours_is_closed; forking |
-//! | D12 two tasks read one socket | neither misses its wake | reading: two_tasks_that_read_one_socket_are_both_woken, of_two_readers_the_one_that_finds_nothing_waits_on |
+//! | D10 a number used again within a batch of events | no event of its former owner | descriptors: a_number_used_again_within_one_batch_gets_no_event_of_its_former_owner; traps: the same of every kind of source |
+//! | D11 somebody else holds the open file | ours is silent once closed | descriptors: a_socket_that_somebody_else_holds_too_goes_silent_when_ours_is_closed; forking; traps: the same of every kind of source |
+//! | D12 two tasks read one socket | neither misses its wake | reading: two_tasks_that_read_one_socket_are_both_woken, of_two_readers_the_one_that_finds_nothing_waits_on; traps: of_three_tasks_that_read_one_source_none_misses_its_portion |
 //! | D13 `connect` refused, late, dropped | the error, and no descriptor left | here (`tcp_connect_*`); connecting |
 //! | D17 a datagram cut off, a refusal by ICMP | told, and the next is whole | datagrams: what_does_not_fit_is_cut_off_and_the_next_datagram_is_whole, a_refusal_is_told_to_whoever_comes_next_and_takes_its_datagram_with_it |
-//! | D19 a hang-up that nobody asked about | both sides wake | writing: a_reset_wakes_reader_and_writer |
+//! | D18 less is read than there is | the rest needs no event | traps: what_is_left_behind_needs_no_other_event, portions_behind_one_event_all_arrive |
+//! | D19 a hang-up that nobody asked about | both sides wake | writing: a_reset_wakes_reader_and_writer; traps: a_peer_that_goes_away_wakes_who_reads_and_who_writes, the_two_ends_of_a_pipe_hear_that_the_other_is_gone |
 //! | D20 a file, a closed descriptor | `EPERM`, `EBADF` | descriptors: a_regular_file_is_refused_by_name_and_a_closed_descriptor_too; here (`epoll_ctl`) |
 //! | E1 no descriptors left | nobody in the queue is lost | starving |
 //! | E2 no memory to accept | the same | here (`accept4`: ENOBUFS, ENOMEM) |
@@ -44,7 +45,7 @@
 //! | E5 a storm of connections | others have their turns | accepting: a_thousand_connections_from_one_edge_are_all_accepted_and_others_run_between |
 //! | E6 closed, or dropped, while it accepts | no descriptor left | starving: no_descriptor_is_lost_however_an_accept_ends |
 //! | E8 to E12 workers that die, stop, divide | nobody in the queue is lost | `tests/cluster` |
-//! | E13 paths: left behind, in use, taken over | no living socket is removed | unix_listeners |
+//! | E13 paths: left behind, in use, taken over | no living socket is removed | unix_listeners; unix_datagrams; unix_seqpackets |
 //! | E14 sockets that were inherited | checked | inheriting |
 
 #[cfg(target_os = "linux")]

@@ -32,16 +32,27 @@ fn has_number(pid: u32) -> bool {
 
 /// No runtime is there whose loop could be asked: the thread that reaps is.
 fn until_reaped(pid: u32) {
-    while has_number(pid) {
+    for _ in 0..60_000 {
+        if !has_number(pid) {
+            return;
+        }
         thread::park_timeout(Duration::from_millis(1));
     }
+    panic!("nobody has reaped it");
 }
 
-/// How many threads of that name there are.
-fn threads_called(name: &str) -> usize {
+/// How many threads reap orphans; whether one of them sleeps.
+fn reaping_threads() -> (usize, bool) {
     let threads = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok());
-    names.filter(|found| found.trim_end() == name).count()
+    let states = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    let reaping: Vec<_> = states.filter(|state| state.contains("(orphans)")).collect();
+    (reaping.len(), reaping.iter().any(|state| state.contains("(orphans) S")))
+}
+
+fn until_threads(expected: (usize, bool)) {
+    while reaping_threads() != expected {
+        thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -98,15 +109,30 @@ fn dropped_where_there_is_no_runtime_all_are_reaped_by_one_thread_that_ends_with
     drop(held.split_off(10));
     numbers[10..].iter().copied().for_each(until_reaped);
     assert!(numbers[..10].iter().all(|&pid| has_number(pid)));
-    assert_eq!(threads_called("orphans"), 1);
+    assert_eq!(reaping_threads().0, 1);
     drop(held);
     numbers.into_iter().for_each(until_reaped);
-    while threads_called("orphans") > 0 {
-        thread::park_timeout(Duration::from_millis(1));
-    }
+    until_threads((0, false));
     // And it begins anew.
     let child = Launch::new("/bin/true").spawn().unwrap();
     let pid = child.id();
     drop(child);
     until_reaped(pid);
+}
+
+#[test]
+fn the_thread_that_reaps_hears_of_another_while_it_waits() {
+    let _alone = alone();
+    let (first, first_held) = held_child();
+    let (second, second_held) = held_child();
+    let (first_pid, second_pid) = (first.id(), second.id());
+    until_threads((0, false));
+    drop(first);
+    until_threads((1, true));
+    drop(second);
+    drop(second_held);
+    until_reaped(second_pid);
+    assert!(has_number(first_pid));
+    drop(first_held);
+    until_reaped(first_pid);
 }

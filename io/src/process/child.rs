@@ -232,8 +232,8 @@ impl Drop for Child {
     fn drop(&mut self) {
         // Its registration ends before a task has its own.
         drop(self.watch.take());
-        // A fork of the process that has started it is nobody to it.
-        if !self.life.is_ours() || self.life.outcome().is_some() {
+        // Also in a fork of the process that has started it, which is nobody to it.
+        if self.life.outcome().is_some() {
             return;
         }
         if self.dies_when_dropped {
@@ -267,7 +267,7 @@ impl LastRites {
 
 impl Drop for LastRites {
     fn drop(&mut self) {
-        if self.0.is_ours() && self.0.outcome().is_none() {
+        if self.0.outcome().is_none() {
             Home::here().orphans.adopt(Arc::clone(&self.0));
         }
     }

@@ -118,7 +118,7 @@ impl Life {
     }
 
     /// Whether this process is the one that has started it, and not a fork of that.
-    pub(super) fn is_ours(&self) -> bool {
+    fn is_ours(&self) -> bool {
         self.depth == fork::depth()
     }
 
@@ -126,7 +126,7 @@ impl Life {
         self.pidfd.as_deref().map(AsFd::as_fd)
     }
 
-    /// How it ended, if it has.
+    /// How it ended, if it has. In a fork of its parent: an error.
     pub(super) fn outcome(&self) -> Option<io::Result<ExitStatus>> {
         if self.outcome.get().is_none() {
             if !self.is_ours() {

@@ -181,17 +181,8 @@ fn own_environment() -> *const *const libc::c_char {
 
 /// In the child (C1).
 fn set_groups(groups: &[libc::gid_t]) -> Result<(), ()> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "illumos", target_os = "solaris"))]
-    let count = groups.len();
-    #[cfg(not(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "illumos",
-        target_os = "solaris"
-    )))]
-    let count = groups.len() as libc::c_int;
     // SAFETY: C1; it reads so many numbers.
-    if unsafe { libc::setgroups(count, groups.as_ptr()) } == 0 { Ok(()) } else { Err(()) }
+    if unsafe { libc::setgroups(groups.len() as _, groups.as_ptr()) } == 0 { Ok(()) } else { Err(()) }
 }
 
 /// The descriptors that a child is not to get: all but the standard ones.

@@ -301,7 +301,7 @@ fn to_wait_until_there_is_room_is_to_wait_with_a_write_and_to_give_up_is_not() {
                 return stream.writable().await;
             }
             // Here nobody waits for the peer to take anything: it is asked for nothing but the next word.
-            or(stream.writable(), after(SECOND)).await?;
+            or(stream.writable(), after(WRITE / 2)).await?;
             stream.read_exact(&mut order).await
         }));
         let (mut waited_for, mut left) = (connect(&server), connect(&server));
@@ -373,6 +373,11 @@ fn there_is_one_timer_for_all_and_none_while_nobody_is_connected() {
         assert_eq!(timers(), 1);
         drop(clients);
         until(|| server.connections() == 0).await;
+        advance(HEADER).await;
+        assert_eq!(timers(), 0);
+        let _late = connect(&server);
+        until(|| server.connections() == 1).await;
+        until_cut(&server).await;
         advance(HEADER).await;
         assert_eq!(timers(), 0);
     });

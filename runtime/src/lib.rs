@@ -41,6 +41,7 @@
 //! | tasks that belong together | [`task::TaskGroup`], [`task::scope`], [`task::TaskPool`], [`task::CancelScope`], [`task::defer`] |
 //! | time, also virtual | [`time`] |
 //! | sockets | [`net`], [`io`] |
+//! | messages and descriptors between processes | [`net::UnixDatagram`], [`net::UnixSeqpacket`], [`net::UnixStream`] |
 //! | what is typed and shown | [`io::stdin`], [`io::stdout`] |
 //! | pipes, also with a name | [`io::pipe()`], [`io::fifo`] |
 //! | files | [`fs`] |

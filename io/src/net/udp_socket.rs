@@ -66,6 +66,9 @@ impl UdpSocket {
     /// Opens a socket at the first address of `addr` that is free. Port 0 lets the system choose; `"0.0.0.0:0"` and
     /// `"[::]:0"` are for clients.
     ///
+    /// In a worker of a cluster too it is the worker's own. For workers that share a port see `SO_REUSEPORT` in socket(7), and
+    /// [`from_std`](Self::from_std): the system then gives each peer a worker, and what is queued at one that dies is lost.
+    ///
     /// # Errors
     /// If a name cannot be resolved, or such as `AddrInUse`, `AddrNotAvailable` or `PermissionDenied` of the last address
     /// tried; the message names it.

@@ -54,10 +54,16 @@ pub(crate) fn is_ready(fd: BorrowedFd<'_>, events: libc::c_short) -> bool {
 /// What poll(2) says of a descriptor now; `None` if it fails.
 #[expect(unsafe_code, reason = "std has nothing of it")]
 pub(super) fn poll_now(fd: BorrowedFd<'_>, events: libc::c_short) -> Option<libc::c_short> {
-    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
-    // SAFETY: S1; it writes the one struct it is given, and does not wait.
-    let answers = unsafe { libc::poll(&raw mut asked, 1, 0) };
-    (answers >= 0).then_some(asked.revents)
+    loop {
+        let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+        // SAFETY: S1; it writes the one struct it is given, and does not wait.
+        match unsafe { libc::poll(&raw mut asked, 1, 0) } {
+            0.. => return Some(asked.revents),
+            // It is interrupted by signals although it does not wait.
+            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            _ => return None,
+        }
+    }
 }
 
 /// Fails with `EBADF` unless the descriptor is open: poll(2) takes a closed one, and mio hides what it says of it.

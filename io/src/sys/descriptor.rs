@@ -45,23 +45,27 @@ fn set_flags(fd: BorrowedFd<'_>, before: libc::c_int, flags: libc::c_int) -> io:
     }
 }
 
-/// Whether the descriptor is ready for what is asked, has hung up or failed, without waiting.
-pub(crate) fn is_ready(fd: BorrowedFd<'_>, events: libc::c_short) -> bool {
-    // If it cannot be asked, trying tells why.
-    poll_now(fd, events).is_none_or(|events| events != 0)
+/// Fails with `WouldBlock` unless the descriptor is ready for what is asked, has hung up or failed.
+pub(crate) fn check_ready(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<()> {
+    match poll_now(fd, events)? {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(()),
+    }
 }
 
-/// What poll(2) says of a descriptor now; `None` if it fails.
+/// What poll(2) says of a descriptor now.
 #[expect(unsafe_code, reason = "std has nothing of it")]
-pub(super) fn poll_now(fd: BorrowedFd<'_>, events: libc::c_short) -> Option<libc::c_short> {
+pub(super) fn poll_now(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<libc::c_short> {
     loop {
         let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
         // SAFETY: S1; it writes the one struct it is given, and does not wait.
-        match unsafe { libc::poll(&raw mut asked, 1, 0) } {
-            0.. => return Some(asked.revents),
-            // It is interrupted by signals although it does not wait.
-            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-            _ => return None,
+        if unsafe { libc::poll(&raw mut asked, 1, 0) } >= 0 {
+            return Ok(asked.revents);
+        }
+        let error = io::Error::last_os_error();
+        // It is interrupted by signals although it does not wait.
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
         }
     }
 }

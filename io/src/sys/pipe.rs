@@ -76,7 +76,6 @@ pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
 
 /// Whether there have been writers to a FIFO since we opened it, and all of them are gone. A read that finds nothing looks
 /// the same before the first of them and after the last.
-pub(crate) fn have_writers_gone(reader: BorrowedFd<'_>) -> bool {
-    // If it cannot be asked, the end that was read stands.
-    super::descriptor::poll_now(reader, libc::POLLIN).is_none_or(|events| events & libc::POLLHUP != 0)
+pub(crate) fn have_writers_gone(reader: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(super::descriptor::poll_now(reader, libc::POLLIN)? & libc::POLLHUP != 0)
 }

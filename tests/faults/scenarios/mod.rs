@@ -64,6 +64,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("accept_a_burst", accepting::burst),
     scenario("pipe", pipes::pipe),
     scenario("packet_pipe", pipes::packets),
+    Scenario { sentences: &["it is no FIFO"], clean_up: pipes::remove_fifo, ..scenario("fifo", pipes::fifo) },
     scenario("signals", signals::heard),
     scenario("timers", time::timers),
     scenario("wake_from_a_thread", time::wake_from_a_thread),

@@ -177,7 +177,7 @@ impl Mouth {
     /// A read gave nothing: the end, or too early.
     #[cold]
     fn nothing(&self) -> io::Result<usize> {
-        if self.awaits_writers && !sys::pipe::have_writers_gone(self.as_fd()) {
+        if self.awaits_writers && !sys::pipe::have_writers_gone(self.as_fd())? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         Ok(0)

@@ -104,10 +104,10 @@ impl Way {
     pub(super) fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Own { file, .. } => (&mut &*file).read(buf),
-            Self::Asked { file, .. } if !sys::descriptor::is_ready(file.as_fd(), libc::POLLIN) => {
-                Err(ErrorKind::WouldBlock.into())
+            Self::Asked { file, .. } => {
+                sys::descriptor::check_ready(file.as_fd(), libc::POLLIN)?;
+                (&mut &*file).read(buf)
             }
-            Self::Asked { file, .. } => (&mut &*file).read(buf),
             Self::Socket(socket) => sys::socket::recv_now(socket.as_fd(), buf),
         }
     }
@@ -115,10 +115,8 @@ impl Way {
     pub(super) fn write(&self, buf: &[u8]) -> io::Result<usize> {
         match self {
             Self::Own { file, spares_sigpipe } => write(file, buf, *spares_sigpipe),
-            Self::Asked { file, .. } if !sys::descriptor::is_ready(file.as_fd(), libc::POLLOUT) => {
-                Err(ErrorKind::WouldBlock.into())
-            }
             Self::Asked { file, spares_sigpipe } => {
+                sys::descriptor::check_ready(file.as_fd(), libc::POLLOUT)?;
                 write(file, &buf[..buf.len().min(LITTLE)], *spares_sigpipe)
             }
             Self::Socket(socket) => sys::socket::send_now(socket.as_fd(), buf),

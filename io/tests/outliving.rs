@@ -4,11 +4,17 @@
 
 mod support;
 
-use runtime_io::process::{Child, Command, Launch};
+use runtime_executor::{Executor, OnExit, spawn, task};
+use runtime_io::{
+    Reactor,
+    process::{Child, Command, Launch},
+};
 use std::{
+    cell::Cell,
     io::{self, PipeWriter},
     os::fd::OwnedFd,
     path::Path,
+    rc::Rc,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -73,8 +79,8 @@ fn in_a_task_that_the_end_of_the_runtime_cancels_it_goes_on_and_is_reaped() {
     let (pid, held) = run(async {
         let (mut child, held) = held_child();
         let pid = child.id();
-        runtime_executor::spawn(async move { child.wait().await.unwrap() }).detach();
-        runtime_executor::task::yield_now().await;
+        spawn(async move { child.wait().await.unwrap() }).detach();
+        task::yield_now().await;
         (pid, held)
     });
     assert!(has_number(pid), "it goes on");
@@ -83,12 +89,40 @@ fn in_a_task_that_the_end_of_the_runtime_cancels_it_goes_on_and_is_reaped() {
 }
 
 #[test]
+fn where_main_waits_for_tasks_one_that_is_awaited_is_waited_for_and_one_that_was_dropped_is_not() {
+    let _alone = alone();
+    let reactor = Reactor::new().unwrap();
+    let executor = Executor::builder().park(reactor.clone()).extension(reactor).on_exit(OnExit::Wait).build();
+    let (dropped, dropped_held) = held_child();
+    let (mut awaited, awaited_held) = held_child();
+    let (dropped_pid, awaited_pid) = (dropped.id(), awaited.id());
+    let ended = Rc::new(Cell::new(false));
+    executor.block_on(async {
+        drop(dropped);
+        let ended = Rc::clone(&ended);
+        spawn(async move {
+            // Main has ended by now.
+            task::yield_now().await;
+            drop(awaited_held);
+            assert!(awaited.wait().await.unwrap().success());
+            ended.set(true);
+        })
+        .detach();
+    });
+    assert!(ended.get() && !has_number(awaited_pid));
+    drop(executor);
+    assert!(has_number(dropped_pid), "it goes on");
+    drop(dropped_held);
+    until_reaped(dropped_pid);
+}
+
+#[test]
 fn one_that_is_to_die_with_its_child_does_so_when_the_runtime_ends() {
     let _alone = alone();
     let pid = run(async {
         let mut child = Command::new("sleep").arg("60").kill_on_drop(true).spawn().unwrap();
         let pid = child.id();
-        runtime_executor::spawn(async move { child.wait().await.unwrap() }).detach();
+        spawn(async move { child.wait().await.unwrap() }).detach();
         pid
     });
     until_reaped(pid);

@@ -137,13 +137,16 @@ pub(crate) fn lock(file: BorrowedFd<'_>, lock: Lock) -> io::Result<bool> {
         Lock::Shared => libc::LOCK_SH | libc::LOCK_NB,
         Lock::Unlocked => libc::LOCK_UN,
     };
-    // SAFETY: S1; it takes two integers.
-    if unsafe { libc::flock(file.as_raw_fd(), operation) } == 0 {
-        return Ok(true);
-    }
-    match io::Error::last_os_error() {
-        error if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        error => Err(error),
+    loop {
+        // SAFETY: S1; it takes two integers.
+        if unsafe { libc::flock(file.as_raw_fd(), operation) } == 0 {
+            return Ok(true);
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => {}
+            error if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            error => return Err(error),
+        }
     }
 }
 

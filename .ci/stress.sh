@@ -12,8 +12,8 @@ shift
 tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io -p runtime-suite --lib --tests "$@")
 # Under stress it is threads that matter, not what the explorer tries on one.
 export EXPLORE_DEPTH=3 EXPLORE_WALKS=50
-# The fault suite of the cluster is stress of its own, and takes longer than all the rest.
-skips=(-- --skip accepted_programs_run --skip cluster::)
+# The fault suites are stress of their own, and take longer than all the rest.
+skips=(-- --skip accepted_programs_run --skip cluster:: --skip faults::)
 cargo build --examples "$@" # which the stories start
 "${tests[@]}" --no-run
 

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Three things keep it small and quick. A connection that has nothing to say costs a task of a few hundred bytes
-//! and no buffer: `read_pooled` borrows one of the runtime's once there is something to read. The next connection gets
-//! the very same buffer, which is still warm in the cache. And what the tasks share needs neither locks nor atomics,
-//! because they take turns on one thread.
+//! and no buffer: it waits until it is readable and borrows one only then. The next connection gets the very same
+//! buffer, which is still warm in the cache. And what the tasks share needs neither locks nor atomics, because they
+//! take turns on one thread.
 
 use runtime::{
     net::{TcpListener, TcpStream},
@@ -17,7 +17,7 @@ use runtime::{
     time::{Instant, sleep},
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     convert::Infallible,
     env, fmt,
     io::{self, Write},
@@ -41,7 +41,9 @@ Every connection takes a descriptor: for ten thousand of them run `ulimit -n 102
 
 /// Enough for a busy stream (larger reads gain nothing measurable), and little enough for many slow readers: a client
 /// that does not take its echo is the only one to keep a buffer while it waits.
-const BUFFER_BYTES: usize = 16 * 1024;
+const BUFFER_BYTES: usize = 32 * 1024;
+/// Buffers kept for the next reader, 2 MiB in all; further ones go back to the allocator.
+const SPARE_BUFFERS: usize = 64;
 /// Before `accept` is tried again after an error, lest one that lasts becomes a spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const STATS_PERIOD: Duration = Duration::from_secs(1);
@@ -106,6 +108,7 @@ struct Server {
     total: Cell<u64>,
     requests: Cell<u64>,
     bytes: Cell<u64>,
+    spare_buffers: RefCell<Vec<Box<[u8]>>>,
 }
 
 /// Listens, and spawns a task for each connection. Comes back only if it cannot listen.
@@ -167,14 +170,19 @@ impl Connection {
     /// Sends back what comes, until the client ends its side; closing then ends ours.
     async fn echo(self) -> io::Result<()> {
         loop {
-            let bytes = self.stream.read_pooled(BUFFER_BYTES).await?;
-            if bytes.is_empty() {
-                return Ok(());
+            self.stream.readable().await?;
+            let mut buffer = self.server.take_buffer();
+            match self.stream.try_read(&mut buffer.bytes) {
+                Ok(0) => return Ok(()),
+                Ok(n) => {
+                    // As long as the client does not take its echo, nothing more is read from it.
+                    self.stream.write_all(&buffer.bytes[..n]).await?;
+                    self.server.requests.set(self.server.requests.get() + 1);
+                    self.server.bytes.set(self.server.bytes.get() + n as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
-            // As long as the client does not take its echo, nothing more is read from it.
-            self.stream.write_all(&bytes).await?;
-            self.server.requests.set(self.server.requests.get() + 1);
-            self.server.bytes.set(self.server.bytes.get() + bytes.len() as u64);
         }
     }
 }
@@ -182,6 +190,28 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.server.open.set(self.server.open.get() - 1);
+    }
+}
+
+/// A buffer on loan; dropping it gives it back.
+struct Buffer<'a> {
+    bytes: Box<[u8]>,
+    server: &'a Server,
+}
+
+impl Server {
+    fn take_buffer(&self) -> Buffer<'_> {
+        let spare = self.spare_buffers.borrow_mut().pop();
+        Buffer { bytes: spare.unwrap_or_else(|| vec![0; BUFFER_BYTES].into()), server: self }
+    }
+}
+
+impl Drop for Buffer<'_> {
+    fn drop(&mut self) {
+        let mut spare = self.server.spare_buffers.borrow_mut();
+        if spare.len() < SPARE_BUFFERS {
+            spare.push(std::mem::take(&mut self.bytes));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Our own runtime, driven as its documentation shows.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use futures_util::TryFutureExt;
 use runtime::net::{TcpListener, TcpStream};
 use runtime::{task, time};
 
-use super::{ECHO_BUFFER_BYTES, Optional, Peer};
+use super::{ECHO_BUFFER_BYTES, LentBuffer, Optional, Peer};
 
 pub(crate) struct Ours;
 
@@ -90,9 +91,16 @@ async fn echo(stream: TcpStream) {
 }
 
 async fn echo_lending(stream: TcpStream) {
-    while let Ok(bytes) = stream.read_pooled(ECHO_BUFFER_BYTES).await {
-        if bytes.is_empty() || stream.write_all(&bytes).await.is_err() {
-            break;
+    while stream.readable().await.is_ok() {
+        let mut buffer = LentBuffer::take();
+        match stream.try_read(&mut buffer) {
+            Ok(read @ 1..) => {
+                if stream.write_all(&buffer[..read]).await.is_err() {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            _ => break,
         }
     }
 }

@@ -8,7 +8,8 @@ use nix::libc;
 pub(crate) enum Fault {
     /// It is refused, and has done nothing.
     Refused(i32),
-    /// It has done its work, and says that it failed: that is how `close` fails, and a `connect` that goes on behind.
+    /// It has done its work, and says that it failed: that is how `close` fails, a `connect` that goes on behind, and a
+    /// `shutdown` of what has ended.
     Denied(i32),
     /// There is nothing to do just now. The event that says otherwise comes again, as it would if this were true.
     Again,
@@ -60,11 +61,14 @@ calls! {
         ENETUNREACH ENFILE ENOBUFS ENOMEM ENONET ENOPROTOOPT ENOTSOCK EOPNOTSUPP EPERM EPROTO] [] [Again];
     Bind "bind": [EACCES EADDRINUSE EADDRNOTAVAIL EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR
         ENOTSOCK EROFS] [] [];
+    ChangeDirectory "chdir": [EACCES EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR] [] [];
+    Clone "clone": [EAGAIN EINVAL ENOMEM ENOSPC ENOSYS EPERM EUSERS] [] [];
     Close "close": [] [EINTR EIO ENOSPC EDQUOT] [];
     CloseRange "close_range": [EINVAL EMFILE ENOMEM ENOSYS] [] [];
     Connect "connect": [EACCES EPERM EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EALREADY EBADF ECONNREFUSED
         EFAULT EISCONN ENETUNREACH ENOTSOCK EPROTOTYPE ETIMEDOUT] [EINTR EINPROGRESS] [];
     Duplicate "dup": [EBADF EBUSY EINTR EMFILE] [] [];
+    DuplicateAs "dup2": [EBADF EBUSY EINTR EMFILE] [] [];
     EpollControl "epoll_ctl": [EBADF EEXIST EINVAL ELOOP ENOENT ENOMEM ENOSPC EPERM] [] [];
     EpollCreate "epoll_create1": [EINVAL EMFILE ENFILE ENOMEM] [] [];
     EpollWait "epoll_wait": [EBADF EFAULT EINTR EINVAL] [] [];
@@ -109,25 +113,26 @@ calls! {
     SendTo "sendto": [EACCES EBADF ECONNREFUSED ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE
         ENETUNREACH ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPERM EPIPE] [] [Again Short];
     SetSockOpt "setsockopt": [EBADF EFAULT EINVAL ENOPROTOOPT ENOTSOCK] [] [];
-    Shutdown "shutdown": [EBADF EINVAL ENOTCONN ENOTSOCK] [] [];
+    Shutdown "shutdown": [EBADF EINVAL ENOTSOCK] [ENOTCONN] [];
     SigAction "sigaction": [EFAULT EINVAL] [] [];
     Socket "socket": [EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT] [] [];
     SocketPair "socketpair": [EAFNOSUPPORT EFAULT EMFILE ENFILE EOPNOTSUPP EPROTONOSUPPORT] [] [];
     ThreadStart "pthread_create": [EAGAIN EINVAL EPERM] [] [];
     Unlink "unlink": [EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS] []
         [];
-    WaitId "waitid": [ECHILD EINTR EINVAL] [] [];
-    WaitPid "waitpid": [ECHILD EINTR EINVAL] [] [];
+    WaitId "waitid": [EINTR EINVAL] [] [];
+    WaitPid "waitpid": [EINTR] [] [];
     Write "write": [EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPERM EPIPE] [] [Again
         Short];
     WriteVectored "writev": [EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EOPNOTSUPP EPERM
         EPIPE] [] [Again Short];
     ChangeMode "chmod": [EACCES EFAULT EINTR EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR ENOTSUP EPERM EROFS] [] [];
-    CopyRange "copy_file_range": [EBADF EFBIG EINVAL EIO EISDIR ENOMEM ENOSPC EOPNOTSUPP EOVERFLOW EPERM ETXTBSY
+    CopyRange "copy_file_range": [EBADF EFBIG EINTR EINVAL EIO EISDIR ENOMEM ENOSPC EOPNOTSUPP EOVERFLOW EPERM ETXTBSY
         EXDEV ENOSYS] [] [Short];
     Fallocate "fallocate64": [EFBIG EINTR EIO ENODEV ENOSPC ENOSYS EOPNOTSUPP EPERM ESPIPE ETXTBSY] [] [];
     FileStatus "fstat64": [EBADF EFAULT ENOMEM EOVERFLOW] [] [];
     FileLock "flock": [EBADF EINTR EINVAL ENOLCK] [] [Again];
+    FileSystem "fstatfs": [EBADF EFAULT EINTR EIO ENOMEM ENOSYS EOVERFLOW] [] [];
     FileSync "fsync": [EBADF EINTR EIO ENOSPC EROFS EINVAL EDQUOT] [] [];
     HardLink "linkat": [EACCES EDQUOT EEXIST EFAULT EIO ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM
         EROFS EXDEV] [] [];
@@ -135,6 +140,7 @@ calls! {
     MemoryFile "memfd_create": [EFAULT EINVAL EMFILE ENFILE ENOMEM] [] [];
     MakeDirectory "mkdir": [EACCES EDQUOT EEXIST EFAULT EINVAL ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR
         EPERM EROFS] [] [];
+    MakeFifo "mkfifo": [EACCES EDQUOT EEXIST ENAMETOOLONG ENOENT ENOSPC ENOTDIR EROFS] [] [];
     OpenAt "openat64": [EACCES EBADF EBUSY EDQUOT EEXIST EFAULT EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE
         ENODEV ENOENT ENOMEM ENOSPC ENOTDIR ENXIO EOPNOTSUPP EPERM EROFS ETXTBSY] [] [];
     OpenAtHow "openat2": [E2BIG EAGAIN EINVAL ELOOP EXDEV EACCES EMFILE ENFILE ENOENT ENOMEM ENOSYS EPERM EINTR] [] [];
@@ -150,9 +156,9 @@ calls! {
     Rename "rename": [EACCES EBUSY EDQUOT EEXIST EFAULT EINVAL EISDIR ELOOP EMLINK ENAMETOOLONG ENOENT ENOMEM ENOSPC
         ENOTDIR ENOTEMPTY EPERM EROFS EXDEV] [] [];
     Seek "lseek64": [EBADF EINVAL ENXIO EOVERFLOW ESPIPE] [] [];
-    SendFile "sendfile64": [EBADF EFAULT EINVAL EIO ENOMEM EOVERFLOW ESPIPE ENOSYS EPIPE] [] [Again Short];
+    SendFile "sendfile64": [EBADF EFAULT EINTR EINVAL EIO ENOMEM EOVERFLOW ESPIPE ENOSYS EPIPE] [] [Again Short];
     Spawn "posix_spawnp": [EAGAIN ENOMEM ENOENT EACCES ENOEXEC E2BIG EMFILE ENFILE] [] [];
-    Splice "splice": [EBADF EINVAL ENOMEM ESPIPE EPIPE ENOSYS] [] [Again Short];
+    Splice "splice": [EBADF EINTR EINVAL ENOMEM ESPIPE EPIPE ENOSYS] [] [Again Short];
     Status "stat64": [EACCES EFAULT ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EOVERFLOW] [] [];
     StatusX "statx": [EACCES EBADF EFAULT EINVAL ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR ENOSYS] [] [];
     SymbolicLink "symlink": [EACCES EDQUOT EEXIST EFAULT EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR EPERM

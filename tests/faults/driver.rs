@@ -30,9 +30,12 @@ use std::{
 /// A run that has not ended by then hangs. Most take a millisecond; the machine may be busy.
 const TOO_LONG: Duration = Duration::from_secs(20);
 /// What has been let go is gone by then: threads that end, children that are reaped.
-const SETTLED: Duration = Duration::from_secs(5);
+const SETTLED: Duration = Duration::from_secs(2);
 /// Failures that are printed. More of them are of the same kind.
 const MAX_PRINTED: usize = 12;
+
+/// No scenario needs as many calls.
+const MAX_CALLS: u32 = 1_000;
 
 /// What one run came to.
 struct Run {
@@ -102,6 +105,8 @@ struct Torment<'a> {
     usual: u32,
     descriptors: BTreeMap<i32, PathBuf>,
     threads: usize,
+    /// One that was left behind already.
+    child: Option<WaitStatus>,
     runs: u64,
     injections: u32,
     errors: u32,
@@ -116,6 +121,7 @@ impl<'a> Torment<'a> {
             usual: 0,
             descriptors: BTreeMap::new(),
             threads: 0,
+            child: None,
             runs: 0,
             injections: 0,
             errors: 0,
@@ -126,6 +132,9 @@ impl<'a> Torment<'a> {
             torment.usual = run.seen.calls;
             if let Err(error) = run.result {
                 torment.failures.push(format!("without a fault: {error}"));
+            }
+            if torment.usual > MAX_CALLS {
+                torment.failures.push(format!("it spins: {} calls without a fault", torment.usual));
             }
             torment.failures.extend(run.panics);
             torment.settle();
@@ -149,7 +158,6 @@ impl<'a> Torment<'a> {
 
     /// The n-th call fails in each of its ways.
     fn each_call(&mut self) {
-        let step = times("FAULTS_STEP", self.scenario.step).max(1);
         let mut beyond = 0;
         let mut n = 1;
         // A run is not as long as the other to a call.
@@ -168,7 +176,7 @@ impl<'a> Torment<'a> {
                 }
             }
             beyond = if was_reached { 0 } else { beyond + 1 };
-            n += step;
+            n += 1;
         }
     }
 
@@ -241,17 +249,24 @@ impl<'a> Torment<'a> {
             left.push(format!("{} threads are left, {} are usual", threads, self.threads));
             self.threads = threads;
         }
-        if let Some(child) = child() {
+        let child = child();
+        if child.is_some() && child != self.child {
             left.push(format!("a child is left: {child:?}"));
         }
+        self.child = child;
         left
     }
 
-    /// Waits until nothing more goes away by itself.
+    /// Waits until nothing more goes away, by itself or when it is looked for again.
     fn settle(&self) {
-        (self.scenario.clean_up)();
         let start = now();
-        while (child().is_some() || self.threads > 0 && threads() > self.threads) && now() - start < SETTLED {
+        loop {
+            (self.scenario.clean_up)();
+            let is_left = child().is_some_and(|child| Some(child) != self.child);
+            let is_busy = self.threads > 0 && threads() > self.threads;
+            if !is_left && !is_busy || now() - start > SETTLED {
+                return;
+            }
             thread::yield_now();
         }
     }
@@ -322,8 +337,6 @@ fn must_succeed(call: Call, fault: Fault) -> bool {
         Call::Accept => {
             !matches!(errno, libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP)
         }
-        // It is closed all the same.
-        Call::Close => true,
         // That is how it begins.
         Call::Connect => errno == libc::EINPROGRESS,
         _ => false,

@@ -34,8 +34,12 @@ pub(crate) fn prepare() {
     let memory = unsafe { libc::mmap(ptr::null_mut(), size_of::<State>(), protection, flags, -1, 0) };
     assert_ne!(memory, libc::MAP_FAILED, "there is memory");
     find_all();
+    PROCESS.store(std::process::id(), SeqCst);
     STATE.store(memory.cast(), SeqCst);
 }
+
+/// The process of the scenario.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 static STATE: AtomicPtr<State> = AtomicPtr::new(ptr::null_mut());
 
@@ -194,11 +198,12 @@ macro_rules! intercepted {
 const NOBODY: c_int = -1;
 
 library! {
-    accept4 bind close connect dup epoll_create1 epoll_ctl epoll_wait eventfd execve fcntl fexecve fork getaddrinfo
+    accept4 bind chdir clone close connect dup dup2 epoll_create1 epoll_ctl epoll_wait eventfd execve fcntl fexecve fork getaddrinfo
     getpeername getsockname getsockopt ioctl kill listen lstat64 open64 pipe2 poll prctl pthread_create read readv recv
     recvfrom recvmmsg recvmsg send sendmmsg sendmsg sendto setsockopt shutdown sigaction socket socketpair syscall unlink
     waitid waitpid write writev
 
+    fstat fstatat64 fstatfs mkfifo pread preadv2
     chmod copy_file_range fallocate64 fchmod fdatasync fdopendir flock fstat64 fsync ftruncate64 linkat lseek64
     memfd_create mkdir mmap mmap64 openat64 opendir posix_spawnp pread64 pwrite64 readdir64 readlink realpath rename rmdir
     sendfile64 setpgid splice stat64 statx symlink unlinkat
@@ -208,7 +213,11 @@ intercepted! {
     Call::Accept, fd => accept4(fd: c_int, addr: *mut sockaddr, len: *mut socklen_t, flags: c_int) -> c_int;
     Call::Bind, fd => bind(fd: c_int, addr: *const sockaddr, len: socklen_t) -> c_int;
     Call::Connect, fd => connect(fd: c_int, addr: *const sockaddr, len: socklen_t) -> c_int;
+    Call::ChangeDirectory, NOBODY => chdir(path: *const c_char) -> c_int;
+    Call::Clone, NOBODY => clone(start: *const c_void, stack: *mut c_void, flags: c_int, argument: *mut c_void,
+        a: c_long, b: c_long, c: c_long) -> c_int;
     Call::Duplicate, fd => dup(fd: c_int) -> c_int;
+    Call::DuplicateAs, fd => dup2(fd: c_int, number: c_int) -> c_int;
     Call::EpollCreate, NOBODY => epoll_create1(flags: c_int) -> c_int;
     Call::EpollWait, epfd => epoll_wait(epfd: c_int, events: *mut c_void, max: c_int, timeout: c_int) -> c_int;
     Call::Execute, NOBODY => execve(path: *const c_char, argv: Strings, envp: Strings) -> c_int;
@@ -238,7 +247,6 @@ intercepted! {
     Call::SetSockOpt, fd =>
         setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: socklen_t) -> c_int;
     Call::Shutdown, fd => shutdown(fd: c_int, how: c_int) -> c_int;
-    Call::SigAction, NOBODY => sigaction(signal: c_int, action: *const c_void, before: *mut c_void) -> c_int;
     Call::Socket, NOBODY => socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     Call::SocketPair, NOBODY => socketpair(domain: c_int, kind: c_int, protocol: c_int, ends: *mut c_int) -> c_int;
     Call::Unlink, NOBODY => unlink(path: *const c_char) -> c_int;
@@ -253,16 +261,21 @@ intercepted! {
     Call::Fallocate, fd => fallocate64(fd: c_int, mode: c_int, at: off64_t, len: off64_t) -> c_int;
     Call::FileLock, fd => flock(fd: c_int, operation: c_int) -> c_int;
     Call::FileStatus, fd => fstat64(fd: c_int, status: *mut c_void) -> c_int;
+    Call::FileStatus, fd => fstat(fd: c_int, status: *mut c_void) -> c_int;
+    Call::Status, NOBODY => fstatat64(at: c_int, path: *const c_char, status: *mut c_void, flags: c_int) -> c_int;
+    Call::FileSystem, fd => fstatfs(fd: c_int, status: *mut c_void) -> c_int;
     Call::FileSync, fd => fdatasync(fd: c_int) -> c_int;
     Call::FileSync, fd => fsync(fd: c_int) -> c_int;
     Call::HardLink, NOBODY => linkat(at: c_int, old: *const c_char, to: c_int, new: *const c_char, flags: c_int) -> c_int;
     Call::MemoryFile, NOBODY => memfd_create(name: *const c_char, flags: c_uint) -> c_int;
     Call::MakeDirectory, NOBODY => mkdir(path: *const c_char, mode: mode_t) -> c_int;
+    Call::MakeFifo, NOBODY => mkfifo(path: *const c_char, mode: mode_t) -> c_int;
     Call::OpenAt, NOBODY => openat64(at: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int;
     Call::OpenDirectory, NOBODY => opendir(path: *const c_char) -> *mut c_void;
     Call::OpenDirectory, fd => fdopendir(fd: c_int) -> *mut c_void;
     Call::ProcessGroup, NOBODY => setpgid(pid: pid_t, group: pid_t) -> c_int;
     Call::ReadAt, fd => pread64(fd: c_int, buf: *mut c_void, len: size_t, at: off64_t) -> ssize_t, cut len;
+    Call::ReadAt, fd => pread(fd: c_int, buf: *mut c_void, len: size_t, at: off64_t) -> ssize_t, cut len;
     Call::ReadDirectory, NOBODY => readdir64(directory: *mut c_void) -> *mut c_void;
     Call::ReadLink, NOBODY => readlink(path: *const c_char, buf: *mut c_char, len: size_t) -> ssize_t;
     Call::RealPath, NOBODY => realpath(path: *const c_char, resolved: *mut c_char) -> *mut c_char;
@@ -293,6 +306,19 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
     let closed = unsafe { real(fd) };
     // Linux closes it, whatever it says.
     if let Verdict::Wrong(Fault::Denied(errno)) = verdict { refuse(errno) } else { closed }
+}
+
+/// Stands before the one in the library. A child that is about to be a program gives all signals back, and is let through.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigaction(signal: c_int, action: *const c_void, before: *mut c_void) -> c_int {
+    if std::process::id() == PROCESS.load(SeqCst)
+        && let Verdict::Wrong(Fault::Refused(errno)) = decide(Call::SigAction, NOBODY)
+    {
+        return refuse(errno);
+    }
+    let real = real!(sigaction as fn(c_int, *const c_void, *mut c_void) -> c_int);
+    // SAFETY: I2.
+    unsafe { real(signal, action, before) }
 }
 
 /// Stands before the one in the library.
@@ -374,6 +400,29 @@ unsafe extern "C" fn writev(fd: c_int, slices: *const libc::iovec, count: c_int)
     let real = real!(writev as fn(c_int, *const libc::iovec, c_int) -> ssize_t);
     // SAFETY: I2.
     unsafe { vectored(Call::WriteVectored, real, fd, slices, count) }
+}
+
+/// Stands before the one in the library.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn preadv2(
+    fd: c_int,
+    slices: *const libc::iovec,
+    count: c_int,
+    at: off64_t,
+    flags: c_int,
+) -> ssize_t {
+    let real = real!(preadv2 as fn(c_int, *const libc::iovec, c_int, off64_t, c_int) -> ssize_t);
+    match decide(Call::ReadAtHow, fd) {
+        Verdict::Wrong(Fault::Short) => {
+            // SAFETY: I2.
+            let slice = unsafe { first_byte(slices, count as usize) };
+            // SAFETY: I2; the slice lives until the call returns.
+            unsafe { real(fd, &raw const slice, 1, at, flags) }
+        }
+        Verdict::Wrong(fault) => refuse(fault.errno().unwrap_or(0)),
+        // SAFETY: I2.
+        Verdict::Pass => unsafe { real(fd, slices, count, at, flags) },
+    }
 }
 
 unsafe fn vectored(
@@ -650,10 +699,11 @@ fn rearm(fd: c_int) {
     unsafe { real(selector.cast_signed(), libc::EPOLL_CTL_MOD, fd, &raw mut event) };
 }
 
-/// Whether a call may go wrong that way: nothing that blocks says "again", nothing is cut that comes in packets, and
-/// eventfd(2) has errors of its own.
-pub(crate) fn may_happen(fault: Fault, fd: c_int) -> bool {
+/// Whether a call may go wrong that way: nothing that blocks says "again", nothing is cut that comes in packets, only a
+/// stream's `connect` goes on behind, and eventfd(2) has errors of its own.
+pub(crate) fn may_happen(call: Call, fault: Fault, fd: c_int) -> bool {
     match fault {
+        Fault::Denied(_) if call == Call::Connect => is_a_stream(fd),
         Fault::Refused(errno) if is(fd, Kind::Counter) => errno == libc::EINTR,
         Fault::Refused(_) | Fault::Denied(_) => true,
         Fault::Again => {

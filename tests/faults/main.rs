@@ -8,7 +8,7 @@
 //! `cargo test --test faults` runs the short form, `cargo test --test faults -- --nocapture` prints what was injected. Longer:
 //!
 //! ```text
-//! FAULTS_STEP=1 FAULTS_SEEDS=100000 cargo test --release --test faults -- --nocapture
+//! FAULTS_SEEDS=100000 cargo test --release --test faults -- --nocapture
 //! ```
 //!
 //! The way: this program defines the functions of libc itself (`interpose.rs`), as Linux's linkers allow. A scenario has a
@@ -23,7 +23,7 @@
 //! |---|---|---|
 //! | D1 an event for nothing, at every call | it waits on, and does not spin | here (`Again`, also at every second call); descriptors: an_event_for_nothing_is_waited_over; traps: an_event_for_what_others_took_is_waited_over_without_spinning |
 //! | D2 one byte at a time | the same bytes | here (`Short`, also at every second call); reading: one_byte_at_a_time_both_ways_arrives_whole |
-//! | D3 an interruption, at every call | nobody notices | here (`EINTR`, also at every second call); signals: a_storm_of_signals_changes_nothing |
+//! | D3 an interruption, at every call | nobody notices | here (`EINTR`, also at every second call); `.ci/storm.sh`; signals: a_storm_of_signals_changes_nothing |
 //! | D4 no memory to send | the error, once; the stream goes on | here (`send`, `sendmsg`: ENOBUFS, ENOMEM) |
 //! | D5 a write to who is gone | an error, and no SIGPIPE | signals: writing_to_a_connection_that_is_gone_is_an_error_and_no_death; pipes: where_sigpipe_is_deadly_it_is_an_error_all_the_same |
 //! | D6 a reset in the middle of a write | the write ends | writing: a_reset_in_the_middle_of_a_write_ends_the_write |
@@ -34,16 +34,21 @@
 //! | D11 somebody else holds the open file | ours is silent once closed | descriptors: a_socket_that_somebody_else_holds_too_goes_silent_when_ours_is_closed; forking; traps: the same of every kind of source |
 //! | D12 two tasks read one socket | neither misses its wake | reading: two_tasks_that_read_one_socket_are_both_woken, of_two_readers_the_one_that_finds_nothing_waits_on; traps: of_three_tasks_that_read_one_source_none_misses_its_portion |
 //! | D13 `connect` refused, late, dropped | the error, and no descriptor left | here (`tcp_connect_*`); connecting |
+//! | D14 no port to come from | the error, and no descriptor left | networks: without_a_port_to_come_from_there_is_no_connection_and_no_descriptor |
+//! | D15 a look-up that nobody waits for | its thread is free again | connecting: a_look_up_that_is_dropped_leaves_the_pool_to_others |
+//! | D16 who sends, or reads, too slowly | is cut off, and told why | deadlines |
 //! | D17 a datagram cut off, a refusal by ICMP | told, and the next is whole | datagrams: what_does_not_fit_is_cut_off_and_the_next_datagram_is_whole, a_refusal_is_told_to_whoever_comes_next_and_takes_its_datagram_with_it |
 //! | D18 less is read than there is | the rest needs no event | traps: what_is_left_behind_needs_no_other_event, portions_behind_one_event_all_arrive |
 //! | D19 a hang-up that nobody asked about | both sides wake | writing: a_reset_wakes_reader_and_writer; traps: a_peer_that_goes_away_wakes_who_reads_and_who_writes, the_two_ends_of_a_pipe_hear_that_the_other_is_gone |
 //! | D20 a file, a closed descriptor | `EPERM`, `EBADF` | descriptors: a_regular_file_is_refused_by_name_and_a_closed_descriptor_too; here (`epoll_ctl`) |
+//! | D21 a network that is away for a while | what was sent arrives | networks: a_network_that_was_away_loses_nothing_that_was_sent |
 //! | E1 no descriptors left | nobody in the queue is lost | starving |
 //! | E2 no memory to accept | the same | here (`accept4`: ENOBUFS, ENOMEM) |
 //! | E3 a connection that is gone before it is accepted | the next one | here (`accept4`: ECONNABORTED, EPROTO, EPERM and the network's errors) |
 //! | E4 a reset before `accept` | a connection without a peer | accepting: a_peer_that_has_reset_its_connection_does_not_fail_accept |
 //! | E5 a storm of connections | others have their turns | accepting: a_thousand_connections_from_one_edge_are_all_accepted_and_others_run_between |
 //! | E6 closed, or dropped, while it accepts | no descriptor left | starving: no_descriptor_is_lost_however_an_accept_ends |
+//! | E7 a full queue | who waits is served when there is room | networks: whom_a_full_queue_makes_wait_is_served_when_there_is_room |
 //! | E8 to E12 workers that die, stop, divide | nobody in the queue is lost | `tests/cluster` |
 //! | E13 paths: left behind, in use, taken over | no living socket is removed | unix_listeners; unix_datagrams; unix_seqpackets |
 //! | E14 sockets that were inherited | checked | inheriting |

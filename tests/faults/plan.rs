@@ -185,7 +185,7 @@ pub(crate) fn decide(call: Call, fd: i32) -> Verdict {
         state.is_out_of_ways.store(1, SeqCst);
         return Verdict::Pass;
     };
-    if !interpose::may_happen(fault, fd) {
+    if !interpose::may_happen(call, fault, fd) {
         return Verdict::Pass;
     }
     state.last[0].store(call.number(), SeqCst);

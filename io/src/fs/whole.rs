@@ -161,7 +161,42 @@ pub async fn append(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::R
 /// As for [`write()`].
 pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
     super::paths::run_on_two("copy", from.as_ref(), to.as_ref(), |from, to| {
-        sys::file::spare_sigxfsz(|| fs::copy(from, to))
+        sys::file::spare_sigxfsz(|| copy_here(from, to))
     })
     .await
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn copy_here(from: &Path, to: &Path) -> io::Result<u64> {
+    fs::copy(from, to)
+}
+
+/// As the standard library's, which gives up when a signal comes; both files remember how far it went.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn copy_here(from: &Path, to: &Path) -> io::Result<u64> {
+    use std::{
+        io::Seek,
+        os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    };
+
+    let mut from = fs::File::open(from)?;
+    let source = from.metadata()?;
+    if !source.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "what is to be copied is not a regular file",
+        ));
+    }
+    let permissions = source.permissions();
+    let (mode, mut options) = (permissions.mode(), fs::OpenOptions::new());
+    let mut to = options.write(true).create(true).truncate(true).mode(mode).open(to)?;
+    if to.metadata()?.is_file() {
+        to.set_permissions(permissions)?;
+    }
+    while let Err(error) = io::copy(&mut from, &mut to) {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    from.stream_position()
 }

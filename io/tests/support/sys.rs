@@ -230,6 +230,16 @@ pub(crate) fn interrupt(thread: libc::pthread_t) {
     unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
 }
 
+/// Makes a call again that a signal has interrupted.
+fn uninterrupted(mut call: impl FnMut() -> libc::c_int) -> libc::c_int {
+    loop {
+        let done = call();
+        if done >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return done;
+        }
+    }
+}
+
 /// Runs `child` in a forked process, which ends with the status that it returns; gives that status.
 pub(crate) fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
     // SAFETY: the child does not return into the test harness.
@@ -243,7 +253,8 @@ pub(crate) fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
             assert!(pid > 0, "{}", io::Error::last_os_error());
             let mut status = 0;
             // SAFETY: it writes the status.
-            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            let waited = uninterrupted(|| unsafe { libc::waitpid(pid, &raw mut status, 0) });
+            assert_eq!(waited, pid, "{}", io::Error::last_os_error());
             assert!(libc::WIFEXITED(status), "the child died: {status:x}");
             libc::WEXITSTATUS(status)
         }
@@ -271,8 +282,9 @@ pub(crate) fn block(signal: libc::c_int) {
 pub(crate) fn until_ended(pid: u32) {
     // SAFETY: all zeroes is a valid value.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let how = libc::WEXITED | libc::WNOWAIT;
     // SAFETY: it writes the struct.
-    let waited = unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, libc::WEXITED | libc::WNOWAIT) };
+    let waited = uninterrupted(|| unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, how) });
     assert_eq!(waited, 0, "{}", io::Error::last_os_error());
 }
 
@@ -399,4 +411,30 @@ pub(crate) fn without_checksums(socket: BorrowedFd<'_>) {
     // SAFETY: it reads an integer.
     let done = unsafe { libc::setsockopt(number, libc::SOL_SOCKET, libc::SO_NO_CHECK, place, length) };
     assert_eq!(done, 0, "{}", io::Error::last_os_error());
+}
+
+/// Gives this process a network of its own, in which nobody else is; in a process with one thread. `false` where that is not
+/// allowed.
+#[cfg(target_os = "linux")]
+pub(crate) fn leave_the_network() -> bool {
+    // SAFETY: it takes nothing.
+    let user = unsafe { libc::getuid() };
+    // SAFETY: it takes a plain number.
+    let is_alone = unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0
+        // SAFETY: as above.
+        || unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) } == 0
+            && std::fs::write("/proc/self/uid_map", format!("0 {user} 1")).is_ok();
+    is_alone && switch_loopback(true)
+}
+
+/// Switches 127.0.0.1 on or off, in a network of one's own.
+#[cfg(target_os = "linux")]
+pub(crate) fn switch_loopback(on: bool) -> bool {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    // SAFETY: all zeroes is a request about nothing.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[..2].copy_from_slice(&[b'l', b'o'].map(u8::cast_signed));
+    request.ifr_ifru.ifru_flags = if on { libc::IFF_UP as libc::c_short } else { 0 };
+    // SAFETY: it reads the request.
+    unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) == 0 }
 }

@@ -2,7 +2,11 @@
 //! it to the byte, and ends. Whatever goes wrong it returns; that its bytes are wrong is a panic.
 
 mod accepting;
+mod children;
+mod datagrams;
+mod files;
 mod pipes;
+mod proxies;
 mod signals;
 mod tcp;
 mod time;
@@ -20,14 +24,18 @@ pub(crate) struct Scenario {
     pub(crate) sentences: &'static [&'static str],
     /// What it may leave behind by design is taken away.
     pub(crate) clean_up: fn(),
-    /// Only each so many calls fail in the short form.
-    pub(crate) step: u32,
     /// Runs with several faults, in the short form.
     pub(crate) seeds: u32,
 }
 
 const fn scenario(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
-    Scenario { name, story, sentences: &[], clean_up: || {}, step: 1, seeds: 100 }
+    Scenario { name, story, sentences: &[], clean_up: || {}, seeds: 100 }
+}
+
+const fn child(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
+    // A program that is not in this folder may be in the next.
+    let sentences = &["No such file or directory"];
+    Scenario { sentences, clean_up: children::reap, ..scenario(name, story) }
 }
 
 /// By name.
@@ -62,9 +70,29 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario { sentences: &["this listener has no address"], ..scenario("server", accepting::server) },
     scenario("accept_a_burst", accepting::burst),
+    scenario("udp", datagrams::udp),
+    Scenario {
+        sentences: &["another process took it"],
+        clean_up: unix::remove_paths,
+        ..scenario("unix_datagrams", datagrams::unix_datagrams)
+    },
+    Scenario {
+        sentences: &["another process took it"],
+        clean_up: unix::remove_paths,
+        ..scenario("unix_packets", datagrams::packets)
+    },
+    scenario("copy_both_ways", proxies::both_ways),
+    scenario("pipe_of_ours", proxies::pipes),
     scenario("pipe", pipes::pipe),
     scenario("packet_pipe", pipes::packets),
     Scenario { sentences: &["it is no FIFO"], clean_up: pipes::remove_fifo, ..scenario("fifo", pipes::fifo) },
+    Scenario { clean_up: files::remove, ..scenario("files_whole", files::whole) },
+    Scenario { clean_up: files::remove, ..scenario("files_in_pieces", files::pieces) },
+    Scenario { clean_up: files::remove, ..scenario("files_listed", files::listed) },
+    child("child_by_launch", children::launched),
+    child("child_talked_to", children::talked_to),
+    child("child_terminated", children::terminated),
+    child("child_that_cannot_start", children::cannot_start),
     scenario("signals", signals::heard),
     scenario("timers", time::timers),
     scenario("wake_from_a_thread", time::wake_from_a_thread),

@@ -44,7 +44,7 @@ pub(super) fn echo() -> io::Result<()> {
     })
 }
 
-async fn pair() -> io::Result<(TcpStream, TcpStream)> {
+pub(super) async fn pair() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let (client, (server, _)) = both(TcpStream::connect(address), listener.accept()).await?;

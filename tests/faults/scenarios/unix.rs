@@ -22,7 +22,7 @@ fn folder() -> PathBuf {
 }
 
 /// A path that no run before had: a fault may have kept theirs from being removed.
-fn place() -> io::Result<PathBuf> {
+pub(super) fn place() -> io::Result<PathBuf> {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     fs::create_dir_all(folder())?;
     Ok(folder().join(RUNS.fetch_add(1, Relaxed).to_string()))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  write ──copies──▶ buffer ══the job takes it, whole══▶ chunk ──▶ the system
-//!    ▲                  │ is full
+//!    ▲                  │ is full, or for another place in the file
 //!    └──── waits ◀──────┘
 //! ```
 //!
@@ -97,16 +97,16 @@ pub(super) fn poll_accept(
     if let Some(error) = state.error.take() {
         return Poll::Ready(Err(error));
     }
+    let goes_on =
+        state.buffer.is_empty() || open.is_stream || state.start + state.buffer.len() as u64 == position;
     let room = MAX_BUFFERED - state.buffer.len();
-    if room == 0 {
+    if !goes_on || room == 0 {
         state.wait(&mut waker);
         return Poll::Pending;
     }
     if state.buffer.is_empty() {
         state.start = position;
     }
-    // Whatever moves the position otherwise waits until all is written.
-    debug_assert!(open.is_stream || state.start + state.buffer.len() as u64 == position);
     let accepted = buf.len().min(room);
     state.buffer.extend_from_slice(&buf[..accepted]);
     let is_running = mem::replace(&mut state.is_running, true);

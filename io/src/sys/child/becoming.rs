@@ -49,8 +49,10 @@ impl Plan<'_> {
         for (at, &theirs) in (0..).zip(&self.stdio) {
             let Some(theirs) = theirs else { continue };
             // SAFETY: C1; S1, as the parent owns it during the call of `start`, and this is a copy.
-            if unsafe { libc::dup2(theirs, at) } < 0 {
-                return Err(Failure::last(Step::Prepare));
+            while unsafe { libc::dup2(theirs, at) } < 0 {
+                if errno() != libc::EINTR {
+                    return Err(Failure::last(Step::Prepare));
+                }
             }
         }
         for &fd in &self.keep {

@@ -155,11 +155,9 @@ pub(crate) fn reap(pid: u32, pidfd: Option<BorrowedFd<'_>>) -> io::Result<Option
     let _ = pidfd;
     let mut status = 0;
     // SAFETY: C3; it writes the status.
-    match unsafe { libc::waitpid(pid.cast_signed(), &raw mut status, libc::WNOHANG) } {
-        0 => Ok(None),
-        1.. => Ok(Some(ExitStatus::from_raw(status))),
-        _ => Err(io::Error::last_os_error()),
-    }
+    let waited =
+        uninterrupted(|| unsafe { libc::waitpid(pid.cast_signed(), &raw mut status, libc::WNOHANG) })?;
+    Ok((waited != 0).then(|| ExitStatus::from_raw(status)))
 }
 
 /// `None` if there are such children, and none of them has ended.
@@ -167,10 +165,23 @@ fn wait_id(kind: libc::idtype_t, id: libc::id_t, how: libc::c_int) -> io::Result
     // SAFETY: all zeroes is a valid value.
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
     // SAFETY: it writes the struct it is given.
-    if unsafe { libc::waitid(kind, id, &raw mut info, how) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    uninterrupted(|| unsafe { libc::waitid(kind, id, &raw mut info, how) })?;
     Ok((pid_of(&info) != 0).then_some(info))
+}
+
+/// Makes a call again that a signal has interrupted. What is known of a child is known for good, so it must not be that.
+fn uninterrupted(mut call: impl FnMut() -> libc::c_int) -> io::Result<libc::c_int> {
+    loop {
+        match call() {
+            -1 => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+            done => return Ok(done),
+        }
+    }
 }
 
 fn pid_of(info: &libc::siginfo_t) -> u32 {

@@ -107,8 +107,8 @@ impl Stacks {
             (pid, pidfd)
         };
         let (mut pid, mut pidfd) = clone(FLAGS | libc::CLONE_PIDFD);
-        if pid < 0 && matches!(errno(), libc::EMFILE | libc::ENFILE | libc::EINVAL) {
-            // No descriptor for it, but room for the child. A call that failed may have written a number that it gave up.
+        if pid < 0 && !matches!(errno(), libc::EAGAIN | libc::ENOMEM) {
+            // No descriptor for it, or not in this sandbox, but room for the child. A call that failed may have written a number that it gave up.
             (pid, pidfd) = clone(FLAGS);
         }
         if pid < 0 {

@@ -14,7 +14,11 @@ use std::{
     io::{ErrorKind, Write},
     time::Duration,
 };
-use support::{pair, pair_with_std, pattern, read_to_end, run, run_with, until_waiting};
+use support::{
+    pair, pair_with_std, pattern, read_to_end, run, run_with,
+    sys::{in_forked_child, make_sigpipe_deadly},
+    until_waiting,
+};
 
 /// Enough to be in full flow for a while.
 const PLENTY: usize = 2 << 20;
@@ -110,6 +114,32 @@ fn an_urgent_byte_at_the_head_hides_nothing() {
         drop(client);
         assert_eq!(copying.await.unwrap().unwrap(), 128 * 1024 + 6);
     });
+}
+
+/// splice cannot be told to raise no signal, so it is not used then.
+#[test]
+fn where_sigpipe_is_deadly_a_writer_that_has_ended_is_an_error() {
+    let status = in_forked_child(|| {
+        make_sigpipe_deadly();
+        run(async {
+            let (a, mut client) = pair_with_std().await;
+            let (b, server) = pair().await;
+            SockRef::from(&a).set_recv_buffer_size(1 << 20).unwrap();
+            let mut burst = vec![1; 128 * 1024];
+            client.write_all(&burst).unwrap();
+            while a.peek(&mut burst).await.unwrap() < burst.len() {
+                yield_now().await;
+            }
+            let mut copying = copy(&a, &b);
+            assert!(poll_once(&mut copying).await.is_none());
+            b.shutdown(Shutdown::Write).unwrap();
+            client.write_all(&burst).unwrap();
+            assert_eq!(copying.await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+            drop(server);
+        });
+        7
+    });
+    assert_eq!(status, 7);
 }
 
 /// Whether `received` is `expected`, but for marks in between: an urgent byte that is followed by another is an ordinary

@@ -4,14 +4,15 @@
 mod support;
 
 use futures_core::future::LocalBoxFuture;
-use futures_lite::future::poll_once;
+use futures_lite::future::{poll_once, zip};
 use runtime_executor::{
     Executor, Park, spawn,
     task::yield_now,
-    time::{Clock, Instant, sleep},
+    time::{Clock, Instant, sleep, timeout},
 };
 use runtime_io::{
     AsyncFd, Reactor,
+    io::copy as io_copy,
     net::{
         Server, ServerStats, TcpListener,
         share::{self, ListenerSource, Place, Shared},
@@ -28,7 +29,7 @@ use std::{
     time::Duration,
 };
 use support::{
-    open_descriptors,
+    open_descriptors, pair,
     sys::{limit_descriptors, next_descriptor},
     until_all_woken, until_waiting,
 };
@@ -119,6 +120,28 @@ fn closing_a_descriptor_of_ours_lets_the_acceptor_try_at_once() {
         drop(first);
         acceptor.await.unwrap();
         assert_eq!(Instant::now() - begun, Duration::from_millis(60));
+    });
+}
+
+#[test]
+fn pipes_that_are_kept_for_the_next_burst_make_room_for_a_connection() {
+    let _alone = alone();
+    let (listener, _clients) = crowded(1);
+    run_paused(|_| async move {
+        let ((client, a), (b, server)) = (pair().await, pair().await);
+        let sending = async {
+            client.write_all(&vec![1; 4 << 20]).await.unwrap();
+            client.shutdown(net::Shutdown::Write).unwrap();
+        };
+        let receiving = async { server.read_exact(&mut vec![0; 4 << 20]).await.unwrap() };
+        zip(zip(sending, receiving), async { io_copy(&a, &b).await.unwrap() }).await;
+        // No gaps below the pipe's descriptors, in which another might be opened.
+        let _fillers: Vec<_> = (0..50).map(|_| File::open("/dev/null").unwrap()).collect();
+        let _limit = Limit::here();
+        let begun = Instant::now();
+        let accepted = timeout(Duration::from_secs(1), listener.accept()).await;
+        accepted.expect("there was something to give up").unwrap();
+        assert_eq!(Instant::now(), begun);
     });
 }
 

@@ -24,7 +24,7 @@ case " $* " in *" runtime-suite "*) cargo build --quiet --examples ;; esac # whi
 
 export STORM_UNDER=$target/ STORM_PAUSE_US=${STORM_PAUSE_US:-200}
 # These listen to SIGUSR1 themselves.
-export STORM_SPARED='listening forked_signals processes orphans many_listeners'
+export STORM_SPARED='listening forked_signals processes orphans many_listeners restoring'
 skips=(
     # Compilers, for whose patience we do not answer.
     --skip accepted_programs_run

@@ -706,6 +706,8 @@ pub(crate) fn may_happen(call: Call, fault: Fault, fd: c_int) -> bool {
         Fault::Denied(_) if call == Call::Connect => is_a_stream(fd),
         Fault::Refused(errno) if is(fd, Kind::Counter) => errno == libc::EINTR,
         Fault::Refused(_) | Fault::Denied(_) => true,
+        // It would hold as much as 64 bits can count.
+        Fault::Again if is(fd, Kind::Counter) => false,
         Fault::Again => {
             let real = real!(fcntl as fn(c_int, c_int, c_ulong) -> c_int);
             // SAFETY: it only asks.

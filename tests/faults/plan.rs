@@ -20,7 +20,7 @@ pub(crate) enum Plan {
     Count,
     /// The n-th call, counted from 1, goes wrong in the way with this number.
     Nth { n: u32, way: u32 },
-    /// Of the calls that know this fault, the first, third, fifth of each name has it.
+    /// About every second of the calls that know this fault has it; in no rhythm, or a loop could keep in step with it.
     Each(Each),
     /// One call of so many goes wrong, which and how depends on the seed.
     Random { seed: u64, one_of: u32 },
@@ -204,7 +204,7 @@ impl State {
                 let each = *Each::ALL.get(self.way.load(Relaxed) as usize)?;
                 let way = call.faults().iter().position(|&fault| each.is(fault))?;
                 let known = &self.known[call.number() as usize];
-                known.fetch_add(1, SeqCst).is_multiple_of(2).then_some(way)
+                mix(u64::from(known.fetch_add(1, SeqCst))).is_multiple_of(2).then_some(way)
             }
             RANDOM => {
                 let drawn = mix(self.seed.load(Relaxed) ^ u64::from(index));

@@ -115,11 +115,10 @@ struct NoneAnswered(Vec<AddressError>);
 impl NoneAnswered {
     /// Of the kind that the last failure had.
     fn error(mut failed: Vec<AddressError>) -> io::Error {
-        if failed.len() > 1 {
-            let kind = failed[failed.len() - 1].error.kind();
-            return io::Error::new(kind, Self(failed));
+        match &failed[..] {
+            [_, .., last] if !last.is_ours() => io::Error::new(last.error.kind(), Self(failed)),
+            _ => AddressError::last(failed.pop(), "there is no address to connect to"),
         }
-        AddressError::last(failed.pop(), "there is no address to connect to")
     }
 }
 

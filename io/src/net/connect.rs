@@ -7,6 +7,7 @@ use super::{
     tcp_socket::TcpSocket,
     tcp_stream::TcpStream,
 };
+use crate::sys;
 use runtime_executor::time::timeout;
 use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
@@ -97,9 +98,15 @@ pub(super) struct AddressError {
 }
 
 impl AddressError {
+    /// Whether the address has nothing to do with it: this process, or the system, has no descriptor left, or no memory.
+    pub(super) fn is_ours(&self) -> bool {
+        sys::socket::is_exhausted(&self.error)
+    }
+
     /// What became of a list of addresses of which none would do.
     pub(super) fn last(last: Option<Self>, none: &'static str) -> io::Error {
         match last {
+            Some(last) if last.is_ours() => last.error,
             Some(last) => io::Error::new(last.error.kind(), last),
             None => io::Error::new(io::ErrorKind::InvalidInput, none),
         }

@@ -1,11 +1,9 @@
 //! What a child does between its start and its program (C1).
 
 use super::{Failure, Plan, Program, Step, Strings, empty_set, errno};
-use std::{
-    io,
-    os::{fd::AsRawFd, unix::process::parent_id},
-    ptr,
-};
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+use std::os::fd::AsRawFd;
+use std::{io, os::unix::process::parent_id, ptr};
 
 /// The first descriptor that is not a standard one.
 const FIRST: libc::c_int = 3;
@@ -150,15 +148,17 @@ impl Plan<'_> {
                         errno => return errno,
                     }
                 }
-                return refused;
+                refused
             }
             #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-            // SAFETY: C1, C2; S1, as the parent owns it during the call of `start`, and this is a copy.
-            Program::Open(file) => unsafe { libc::fexecve(file.as_raw_fd(), arguments, environment) },
+            Program::Open(file) => {
+                // SAFETY: C1, C2; S1, as the parent owns it during the call of `start`, and this is a copy.
+                unsafe { libc::fexecve(file.as_raw_fd(), arguments, environment) };
+                errno()
+            }
             #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-            Program::Open(_) => return libc::ENOSYS,
-        };
-        errno()
+            Program::Open(_) => libc::ENOSYS,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use becoming::Others;
 use std::{
     io, mem,
     os::{
-        fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
     process::ExitStatus,
@@ -126,7 +126,7 @@ impl Drop for Blocked {
 /// A descriptor that becomes readable when the child ends. `None` where there is no such thing, or the system refuses it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn open_pidfd(pid: u32) -> Option<OwnedFd> {
-    use std::os::fd::FromRawFd;
+    use std::os::fd::{FromRawFd, RawFd};
 
     // SAFETY: C3; it takes plain numbers.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -242,7 +242,7 @@ pub(crate) fn send_to_group(leader: u32, signal: libc::c_int) -> io::Result<()> 
 
 /// Whether a child has ended, without taking the last word from it (C3).
 pub(crate) fn has_ended(pid: u32) -> bool {
-    let found = wait_id(libc::P_PID, pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT);
+    let found = wait_id(libc::P_PID, pid as libc::id_t, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT);
     matches!(found, Ok(Some(_)))
 }
 

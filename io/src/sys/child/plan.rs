@@ -26,6 +26,7 @@ pub(crate) struct Identity {
     pub(crate) groups: Option<Vec<libc::gid_t>>,
 }
 
+#[cfg(all(target_os = "linux", not(miri)))]
 impl Identity {
     pub(super) fn is_parents(&self) -> bool {
         *self == Self::default()

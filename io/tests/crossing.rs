@@ -51,13 +51,14 @@ fn all_handles_and_their_futures_may_be_sent_and_shared() {
 }
 
 #[test]
-fn a_handle_is_no_bigger_than_four_words() {
+fn a_handle_is_no_bigger_than_five_words() {
     const WORD: usize = size_of::<usize>();
-    assert!(size_of::<AsyncFd<net::TcpStream>>() <= 4 * WORD, "{}", size_of::<AsyncFd<net::TcpStream>>());
+    // The last is for who watches over its deadlines.
+    assert!(size_of::<AsyncFd<net::TcpStream>>() <= 5 * WORD, "{}", size_of::<AsyncFd<net::TcpStream>>());
     // And one for where a supervisor counts it.
-    assert!(size_of::<TcpStream>() <= 5 * WORD, "{}", size_of::<TcpStream>());
+    assert!(size_of::<TcpStream>() <= 6 * WORD, "{}", size_of::<TcpStream>());
     // One per server: mio's has two words more in debug builds, and there is one for a share.
-    assert!(size_of::<TcpListener>() <= 7 * WORD, "{}", size_of::<TcpListener>());
+    assert!(size_of::<TcpListener>() <= 8 * WORD, "{}", size_of::<TcpListener>());
 }
 
 #[test]

@@ -59,10 +59,11 @@ fn bind(path: &Path, kind: Type) -> io::Result<(Socket, Claim)> {
         socket.listen(sys::socket::BACKLOG)?;
     }
     // Between these two calls nobody was listening, so that somebody else may have found the path stale.
-    if !claim.stands() {
-        return Err(taken("another process took it at the same time"));
+    match fs::symlink_metadata(path) {
+        Ok(found) if Identity::of(&found) == claim.identity => Ok((socket, claim)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Err(taken("another process took it at the same time")),
     }
-    Ok((socket, claim))
 }
 
 fn taken(why: &str) -> io::Error {

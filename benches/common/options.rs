@@ -1,4 +1,4 @@
-//! The command line that the six benchmark programs share.
+//! The command line that the seven benchmark programs share.
 
 /// What `cargo bench -- …` was asked for.
 #[derive(Clone)]
@@ -16,12 +16,12 @@ pub(crate) struct Options {
 }
 
 const USAGE: &str = "\
-cargo bench [--bench micro|structured|sync|echo|memory|sync_memory] -- [ROW ...] [OPTION ...]
+cargo bench [--bench micro|structured|sync|echo|system|memory|sync_memory] -- [ROW ...] [OPTION ...]
   ROW             only rows whose name contains this
   --quick         short windows, one round
   --rounds N      rounds (5)
   --peers A,B     only these peers
-  --syscalls      count system calls per operation with strace instead (micro and echo)";
+  --syscalls      count system calls per operation with strace instead (micro, echo and system)";
 
 impl Options {
     /// Reads the arguments of this process; explains itself and exits if it cannot.

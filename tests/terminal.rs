@@ -15,7 +15,7 @@ use std::{
     cell::RefCell,
     env,
     fs::{self, File},
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::mpsc::{Receiver, channel},
@@ -63,9 +63,11 @@ impl Terminal {
         thread::spawn(move || {
             let mut piece = [0; 4096];
             // It fails when nobody has the other side any more.
-            while let Ok(n @ 1..) = looking.read(&mut piece) {
-                if appears.send(piece[..n].to_vec()).is_err() {
-                    return;
+            loop {
+                match looking.read(&mut piece) {
+                    Ok(n @ 1..) if appears.send(piece[..n].to_vec()).is_ok() => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    _ => return,
                 }
             }
         });

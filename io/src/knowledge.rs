@@ -19,6 +19,7 @@ const REPORTS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
 /// | `HUNG_UP` | an end or an error lies behind the bytes | by an event | never: no edge would repeat it |
 /// | `FULL_READS` | a short read proves nothing for this kind | at birth | never |
 /// | `UNASKED_READ`, `UNASKED_WRITE` | the selector does not report the direction; never with its `AWAIT_…` | at birth | the first wait |
+/// | `PATIENT` | no memory is a reason to wait, not an error: whoever has begun a stream cannot do without its next bytes | at birth | never |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Knowledge(u8);
 
@@ -30,16 +31,22 @@ impl Knowledge {
     const FULL_READS: u8 = 1 << 4;
     const UNASKED_READ: u8 = 1 << 5;
     const UNASKED_WRITE: u8 = 1 << 6;
+    const PATIENT: u8 = 1 << 7;
 
     /// For TCP where the system reports urgent data and half-closed connections with its events: a short read
     /// means that nothing is left unless one of them was reported. The queue was then empty at some moment of the
     /// call, and whatever came later makes a new edge.
-    pub(crate) const TCP: Self = if REPORTS_ALL { Self(0) } else { Self::OTHER };
+    pub(crate) const TCP: Self = if REPORTS_ALL { Self(Self::PATIENT) } else { Self::OTHER_STREAM };
     /// For Unix connections the same, except where a read was hindered by what lies beside the bytes.
-    pub(crate) const UNIX: Self =
-        if REPORTS_ALL { Self(Self::UNASKED_READ | Self::UNASKED_WRITE) } else { Self::OTHER };
+    pub(crate) const UNIX: Self = if REPORTS_ALL {
+        Self(Self::UNASKED_READ | Self::UNASKED_WRITE | Self::PATIENT)
+    } else {
+        Self::OTHER_STREAM
+    };
     /// For packets, pipes, devices: only `EAGAIN` means that nothing is left.
     pub(crate) const OTHER: Self = Self(Self::FULL_READS | Self::UNASKED_READ | Self::UNASKED_WRITE);
+
+    const OTHER_STREAM: Self = Self(Self::OTHER.0 | Self::PATIENT);
 
     #[inline]
     pub(crate) const fn awaits(self, direction: Direction) -> bool {
@@ -118,6 +125,11 @@ impl Knowledge {
     #[inline]
     pub(crate) const fn drained(self) -> Self {
         if self.0 & Self::NO_EDGE == 0 { Self(self.0 | Self::AWAIT_READ) } else { self }
+    }
+
+    /// Whether an operation that found no memory is to wait.
+    pub(crate) const fn is_patient(self) -> bool {
+        self.0 & Self::PATIENT != 0
     }
 
     /// Whether neither urgent data nor a hang-up is known of.

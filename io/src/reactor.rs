@@ -195,6 +195,14 @@ impl Reactor {
         woken.into_iter().for_each(Waiter::wake);
     }
 
+    /// Whoever waits for a direction tries again, though no event has come.
+    pub(crate) fn try_again(&self, token: Token, direction: Direction) {
+        self.starved.delayed(token, direction);
+        let mut woken = Vec::new();
+        self.table.borrow_mut().deliver(token, Readiness::of(direction), &mut woken);
+        woken.into_iter().for_each(Waiter::wake);
+    }
+
     /// Takes the event that an operation may go by. If there is none its waiter is seated when this returns.
     #[inline(always)]
     pub(crate) fn ask(
@@ -230,7 +238,11 @@ impl Reactor {
     /// even forgotten the descriptor.
     #[cfg(mio_unsupported_force_poll_poll)]
     pub(crate) fn rearm(&self, token: Token, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let Some(interest) = self.table.borrow_mut().awaited(token) else { return Ok(()) };
+        let awaited = self.table.borrow_mut().awaited(token);
+        let Some(interest) = awaited.and_then(|interest| self.starved.without_delayed(token, interest))
+        else {
+            return Ok(());
+        };
         match self.registry.reregister(&mut SourceFd(&fd.as_raw_fd()), token, interest) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest)

@@ -119,9 +119,7 @@ impl Registration {
         mut op: impl FnMut() -> io::Result<Step<R>>,
     ) -> Poll<io::Result<R>> {
         loop {
-            if let Err(error) = ready!(self.poll_turn(&fd, direction, waiter, context)) {
-                return Poll::Ready(Err(error));
-            }
+            ready!(self.poll_turn(&fd, direction, waiter, context))?;
             match op() {
                 Ok(step) => {
                     if let Some(result) = self.took(direction, step) {
@@ -131,6 +129,7 @@ impl Registration {
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => self.exhausted(fd(), direction)?,
                     io::ErrorKind::Interrupted => {}
+                    _ if self.is_starved(&error) => self.put_off(fd(), direction)?,
                     _ => return Poll::Ready(Err(error)),
                 },
             }
@@ -176,9 +175,7 @@ impl Registration {
             }
         } else if waiter.is_none() || !self.take_event(direction) {
             // Who has not waited before will nearly always have to now; who has comes because of an event.
-            if let Err(error) = ready!(self.ask(fd, direction, waiter, context)) {
-                return Poll::Ready(Err(error));
-            }
+            ready!(self.ask(fd, direction, waiter, context))?;
         }
         // Not before the wait: a task that waits for a thousand sockets at once must get round to all of them.
         current::poll_budget(context).map(Ok)
@@ -242,6 +239,12 @@ impl Registration {
                     io::ErrorKind::WouldBlock if registered => {
                         self.exhausted(fd(), direction)?;
                         return Err(error);
+                    }
+                    _ if self.is_starved(&error) => {
+                        if registered {
+                            self.put_off(fd(), direction)?;
+                        }
+                        return Err(io::ErrorKind::WouldBlock.into());
                     }
                     _ => return Err(error),
                 },
@@ -321,10 +324,8 @@ impl Registration {
         match standing {
             Standing::Waiting => {
                 self.waits(direction, true);
-                match rearm(&fd, self) {
-                    Ok(()) => Poll::Pending,
-                    Err(error) => Poll::Ready(Err(error)),
-                }
+                rearm(&fd, self)?;
+                Poll::Pending
             }
             Standing::Ready(event) => {
                 self.waits(direction, false);
@@ -385,6 +386,19 @@ impl Registration {
         }
         self.set_knowledge(known.asked(direction).exhausted(direction));
         Ok(())
+    }
+
+    /// Whether an operation has failed for want of memory, and the handle is patient.
+    #[cold]
+    fn is_starved(&self, error: &io::Error) -> bool {
+        self.knowledge().is_patient() && sys::socket::is_short_of_memory(error)
+    }
+
+    /// For a while, or until an event comes, a direction counts as exhausted.
+    #[cold]
+    fn put_off(&self, fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
+        self.exhausted(fd, direction)?;
+        self.with_reactor(|reactor| reactor.starved.delay(reactor.runtime(), self.token(), direction))
     }
 
     /// Makes this thread's runtime the owner, on behalf of an operation that has to wait in `direction`.

@@ -10,7 +10,7 @@ use slab::Slab;
 use std::{fmt, num::NonZeroU32, os::fd::RawFd};
 
 /// What a waiter waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Direction {
     /// Bytes, connections or the end of them.
     Read,
@@ -63,7 +63,7 @@ impl Readiness {
     }
 
     #[inline]
-    const fn of(direction: Direction) -> Self {
+    pub(crate) const fn of(direction: Direction) -> Self {
         match direction {
             Direction::Read => Self::READABLE,
             Direction::Write => Self::WRITABLE,

@@ -214,7 +214,7 @@ impl<'a> Torment<'a> {
                 complaints.push(format!("nothing was injected: {error}"));
             }
             (Err(_), Plan::Random { .. }) => {}
-            (Err(error), _) => complaints.extend(judge_error(run, error)),
+            (Err(error), _) => complaints.extend(judge_error(self.scenario, run, error)),
         }
         // Whatever was cut or interrupted at every second call was called twice as often, or a byte at a time.
         let is_single = matches!(run.plan, Plan::Nth { .. });
@@ -297,9 +297,9 @@ fn is_the_only_way_out(run: &Run, panic: &str) -> bool {
     (is_selector || is_random) && panic.starts_with("the runtime can no longer learn of any event")
 }
 
-fn judge_error(run: &Run, error: &io::Error) -> Option<String> {
+fn judge_error(scenario: &Scenario, run: &Run, error: &io::Error) -> Option<String> {
     let Some((call, fault)) = run.seen.fault else { return Some(format!("nothing was injected: {error}")) };
-    if must_succeed(call, fault) {
+    if must_succeed(scenario, call, fault) {
         return Some(format!("it should have succeeded: {error}"));
     }
     let errno = fault.errno()?;
@@ -327,7 +327,7 @@ fn tells_of(error: &io::Error, errno: i32) -> bool {
 }
 
 /// What is no trouble of the caller's.
-fn must_succeed(call: Call, fault: Fault) -> bool {
+fn must_succeed(scenario: &Scenario, call: Call, fault: Fault) -> bool {
     let Some(errno) = fault.errno() else { return true };
     if fault == Fault::Again || errno == libc::EINTR {
         return true;
@@ -339,6 +339,10 @@ fn must_succeed(call: Call, fault: Fault) -> bool {
         }
         // That is how it begins.
         Call::Connect => errno == libc::EINPROGRESS,
+        // There will be some again. Splice has its way around.
+        Call::Send | Call::SendMessage | Call::Receive | Call::ReceiveMessage | Call::Splice => {
+            scenario.is_patient && matches!(errno, libc::ENOBUFS | libc::ENOMEM)
+        }
         _ => false,
     }
 }

@@ -24,7 +24,7 @@
 //! | D1 an event for nothing, at every call | it waits on, and does not spin | here (`Again`, also at every second call); descriptors: an_event_for_nothing_is_waited_over; traps: an_event_for_what_others_took_is_waited_over_without_spinning |
 //! | D2 one byte at a time | the same bytes | here (`Short`, also at every second call); reading: one_byte_at_a_time_both_ways_arrives_whole |
 //! | D3 an interruption, at every call | nobody notices | here (`EINTR`, also at every second call); `.ci/storm.sh`; signals: a_storm_of_signals_changes_nothing |
-//! | D4 no memory to send | the error, once; the stream goes on | here (`send`, `sendmsg`: ENOBUFS, ENOMEM) |
+//! | D4 no memory to send | a stream waits, others tell the error | here (`send`, `sendmsg`, `recv`, `recvmsg`: ENOBUFS, ENOMEM); `starved.rs` in `io/src` |
 //! | D5 a write to who is gone | an error, and no SIGPIPE | signals: writing_to_a_connection_that_is_gone_is_an_error_and_no_death; pipes: where_sigpipe_is_deadly_it_is_an_error_all_the_same |
 //! | D6 a reset in the middle of a write | the write ends | writing: a_reset_in_the_middle_of_a_write_ends_the_write |
 //! | D7 the peer has ended its side | ours goes on | writing: after_the_peer_has_ended_its_side_we_may_go_on_writing; reading: the_end_stays_the_end |

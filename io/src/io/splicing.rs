@@ -52,8 +52,10 @@ impl Pipes {
 
 /// A socket of ours, as an end of a pipe.
 pub(crate) trait Splicing {
+    /// How many bytes it put into the pipe; 0 if it is to be read instead, be it that the system refuses.
     fn poll_fill(&self, context: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>>;
-    fn poll_drain(&self, context: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>>;
+    /// How many bytes it took out of the pipe; `None` if the system refuses.
+    fn poll_drain(&self, context: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<Option<usize>>>;
 }
 
 impl<S: Transport> Splicing for Connection<S> {
@@ -61,13 +63,19 @@ impl<S: Transport> Splicing for Connection<S> {
         let io = self.io();
         io.poll_op(Direction::Read, &mut WaiterId::shared(), context, |socket| {
             // The event that let us try may have said that there is more to it.
-            if io.is_plain() { pipe.fill_from(socket.as_fd()).map(Step::Done) } else { Ok(Step::Done(0)) }
+            match if io.is_plain() { pipe.fill_from(socket.as_fd()) } else { Ok(0) } {
+                Err(error) if sys::splice::is_refusal(&error) => Ok(Step::Done(0)),
+                filled => filled.map(Step::Done),
+            }
         })
     }
 
-    fn poll_drain(&self, context: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+    fn poll_drain(&self, context: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<Option<usize>>> {
         self.io().poll_op(Direction::Write, &mut WaiterId::shared(), context, |socket| {
-            pipe.drain_into(socket.as_fd()).map(Step::Done)
+            match pipe.drain_into(socket.as_fd()) {
+                Err(error) if sys::splice::is_refusal(&error) => Ok(Step::Done(None)),
+                drained => drained.map(|n| Step::Done(Some(n))),
+            }
         })
     }
 }
@@ -110,10 +118,7 @@ impl Burst {
             self.pipe = take_pipe();
         }
         let Some(pipe) = &mut self.pipe else { return Poll::Ready(Ok(0)) };
-        match ready!(reader.poll_fill(context, pipe)) {
-            Err(error) if sys::splice::is_refusal(&error) => Poll::Ready(Ok(0)),
-            filled => Poll::Ready(filled),
-        }
+        reader.poll_fill(context, pipe)
     }
 
     /// Gives the writer what is in the pipe.
@@ -127,9 +132,9 @@ impl Burst {
         while pipe.held() > 0 {
             let Some(writer) = known::connection(writer) else { return Poll::Ready(Ok(Drained::Refused)) };
             match ready!(writer.poll_drain(context, pipe)) {
-                Ok(0) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                Ok(n) => *copied += n as u64,
-                Err(error) if sys::splice::is_refusal(&error) => return Poll::Ready(Ok(Drained::Refused)),
+                Ok(Some(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Ok(Some(n)) => *copied += n as u64,
+                Ok(None) => return Poll::Ready(Ok(Drained::Refused)),
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }

@@ -116,7 +116,7 @@ impl TcpSocket {
         if under_way {
             // Not earlier: before it connects, a socket counts as hung up.
             stream.connection().io().register(Direction::Write)?;
-            stream.connection().io().writing(connect_step).await?;
+            stream.connection().io().writing(connect_step).await??;
         }
         Ok(stream)
     }
@@ -203,13 +203,13 @@ impl TcpSocket {
     }
 }
 
-/// Looks whether a connection under way has arrived.
-fn connect_step(stream: &std::net::TcpStream) -> io::Result<Step<()>> {
+/// Looks whether a connection under way has arrived. That it has failed, be it for want of memory, is no reason to look again.
+fn connect_step(stream: &std::net::TcpStream) -> io::Result<Step<io::Result<()>>> {
     if let Some(error) = stream.take_error()? {
-        return Err(error);
+        return Ok(Step::Done(Err(error)));
     }
     match stream.peer_addr() {
-        Ok(_) => Ok(Step::Done(())),
+        Ok(_) => Ok(Step::Done(Ok(()))),
         // The event was for something else.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
         Err(error) => Err(error),

@@ -196,7 +196,8 @@ impl TcpStream {
     /// Writes some bytes, at least one unless `buf` is empty.
     ///
     /// # Errors
-    /// What `send` says, such as `BrokenPipe` or `ConnectionReset`; or a [`HandleError`](crate::HandleError).
+    /// What `send` says, such as `BrokenPipe` or `ConnectionReset`; or a [`HandleError`](crate::HandleError). That the system
+    /// has no memory (`ENOBUFS`, `ENOMEM`) is none: a stream tries again ten times a second, and so does a read.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, it has written nothing.

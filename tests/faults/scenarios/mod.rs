@@ -24,12 +24,18 @@ pub(crate) struct Scenario {
     pub(crate) sentences: &'static [&'static str],
     /// What it may leave behind by design is taken away.
     pub(crate) clean_up: fn(),
+    /// All that it sends and receives are streams: they wait until there is memory.
+    pub(crate) is_patient: bool,
     /// Runs with several faults, in the short form.
     pub(crate) seeds: u32,
 }
 
 const fn scenario(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
-    Scenario { name, story, sentences: &[], clean_up: || {}, seeds: 100 }
+    Scenario { name, story, sentences: &[], clean_up: || {}, is_patient: false, seeds: 100 }
+}
+
+const fn streams(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
+    Scenario { is_patient: true, ..scenario(name, story) }
 }
 
 const fn child(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
@@ -40,14 +46,14 @@ const fn child(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
 
 /// By name.
 pub(crate) const ALL: &[Scenario] = &[
-    scenario("tcp_echo", tcp::echo),
-    scenario("tcp_many_slices_and_halves", tcp::slices_and_halves),
+    streams("tcp_echo", tcp::echo),
+    streams("tcp_many_slices_and_halves", tcp::slices_and_halves),
     // Who cannot end its side has lost its peer, as far as it knows, and closes.
     Scenario {
         sentences: &["Connection reset by peer"],
-        ..scenario("tcp_graceful_close", tcp::graceful_close)
+        ..streams("tcp_graceful_close", tcp::graceful_close)
     },
-    scenario("tcp_connect_tries_the_next_address", tcp::next_address),
+    streams("tcp_connect_tries_the_next_address", tcp::next_address),
     // getaddrinfo(3) has errors of its own.
     Scenario {
         sentences: &["failed to lookup address information", "the system has no thread for it"],
@@ -56,9 +62,9 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         sentences: &["another process took it"],
         clean_up: unix::remove_paths,
-        ..scenario("unix_echo", unix::echo)
+        ..streams("unix_echo", unix::echo)
     },
-    scenario("unix_descriptors", unix::descriptors),
+    streams("unix_descriptors", unix::descriptors),
     Scenario {
         sentences: &[
             "another process took it",
@@ -68,8 +74,8 @@ pub(crate) const ALL: &[Scenario] = &[
         clean_up: unix::remove_paths,
         ..scenario("unix_stale_path", unix::stale_path)
     },
-    Scenario { sentences: &["this listener has no address"], ..scenario("server", accepting::server) },
-    scenario("accept_a_burst", accepting::burst),
+    Scenario { sentences: &["this listener has no address"], ..streams("server", accepting::server) },
+    streams("accept_a_burst", accepting::burst),
     scenario("udp", datagrams::udp),
     Scenario {
         sentences: &["another process took it"],
@@ -81,7 +87,7 @@ pub(crate) const ALL: &[Scenario] = &[
         clean_up: unix::remove_paths,
         ..scenario("unix_packets", datagrams::packets)
     },
-    scenario("copy_both_ways", proxies::both_ways),
+    streams("copy_both_ways", proxies::both_ways),
     scenario("pipe_of_ours", proxies::pipes),
     scenario("pipe", pipes::pipe),
     scenario("packet_pipe", pipes::packets),

@@ -7,13 +7,21 @@
 //!                 a write has gone through                  a writer is seated
 //! nothing ────────────────────────────────> MOVED ────────────────────────────────> MOVED | WAITING
 //!    ^ ^──────────── looked at ───────────────┘                                        │ looked at
-//!    └── the writer has given up, or an event has come ── WAITING <─────────────────────┘
+//!    └─── the writer has given up, or taken an event ──── WAITING <─────────────────────┘
 //! ```
+//!
+//! A `poll_write` that has no object to drop may have been given up, and then nobody takes the event. So where a writer seems
+//! to wait, the watcher has a look at its seat, which the event has emptied.
 
-use crate::source::Direction;
-use std::sync::atomic::{
-    AtomicBool, AtomicU8,
-    Ordering::{Relaxed, SeqCst},
+use crate::{reactor::Reactor, source::Direction};
+use mio::Token;
+use runtime_executor::current;
+use std::{
+    rc::Rc,
+    sync::atomic::{
+        AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
+        Ordering::{Relaxed, SeqCst},
+    },
 };
 
 /// Written by the handle and whoever uses the connection, mostly; read by the watcher. Nothing else is ordered by these, so
@@ -23,6 +31,9 @@ pub struct Pulse {
     has_read: AtomicBool,
     /// `MOVED` and `WAITING`.
     writes: AtomicU8,
+    /// Where the last writer that had to wait was seated: bits of the runtime, and the source.
+    runtime: AtomicU64,
+    token: AtomicUsize,
     /// Somebody says that something goes on, whatever the bytes say.
     is_touched: AtomicBool,
     /// A [`Phase`].
@@ -63,6 +74,8 @@ impl Pulse {
         Self {
             has_read: AtomicBool::new(false),
             writes: AtomicU8::new(0),
+            runtime: AtomicU64::new(0),
+            token: AtomicUsize::new(0),
             is_touched: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Header as u8),
             is_reset: AtomicBool::new(false),
@@ -80,10 +93,12 @@ impl Pulse {
         }
     }
 
-    /// A writer is seated, or is seated no more.
+    /// A writer is seated at a source of a runtime, or is seated no more.
     #[cold]
-    pub(crate) fn write_waits(&self, waits: bool) {
-        if waits {
+    pub(crate) fn write_waits(&self, seat: Option<(u64, Token)>) {
+        if let Some((runtime, token)) = seat {
+            self.runtime.store(runtime, Relaxed);
+            self.token.store(token.0, Relaxed);
             self.writes.fetch_or(WAITING, Relaxed);
         } else {
             self.writes.fetch_and(!WAITING, Relaxed);
@@ -143,8 +158,17 @@ impl Pulse {
             has_read: take(&self.has_read),
             has_written: writes & MOVED != 0,
             is_touched: take(&self.is_touched),
-            is_write_waiting: writes & WAITING != 0,
+            is_write_waiting: writes & WAITING != 0 && self.is_writer_seated(),
         }
+    }
+
+    /// Whether the writer that was seated last still is; taken for granted where that cannot be seen from here.
+    fn is_writer_seated(&self) -> bool {
+        let (runtime, token) = (self.runtime.load(Relaxed), Token(self.token.load(Relaxed)));
+        let seated = current::with_extension(|reactor: &Rc<Reactor>| {
+            reactor.runtime() != runtime || reactor.is_awaited(token, Direction::Write)
+        });
+        seated.unwrap_or(true)
     }
 
     pub(crate) fn reset_at_end(&self) {

@@ -223,6 +223,11 @@ impl Reactor {
         self.table.borrow_mut().take_event(token, direction)
     }
 
+    /// Whether anybody is seated in a direction of a source.
+    pub(crate) fn is_awaited(&self, token: Token, direction: Direction) -> bool {
+        self.table.borrow_mut().is_awaited(token, direction)
+    }
+
     /// A number for a waiter that is not seated yet.
     pub(crate) fn number_waiter(&self) -> WaiterId {
         self.table.borrow_mut().number_waiter()

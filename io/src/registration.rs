@@ -103,7 +103,7 @@ impl Registration {
     #[inline]
     fn waits(&self, direction: Direction, waits: bool) {
         if let (Direction::Write, Some(pulse)) = (direction, &self.pulse) {
-            pulse.write_waits(waits);
+            pulse.write_waits(waits.then(|| (self.owner(), self.token())));
         }
     }
 

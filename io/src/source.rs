@@ -422,16 +422,17 @@ impl Table {
         waiter
     }
 
+    /// Whether anybody is seated in a direction.
+    pub(crate) fn is_awaited(&mut self, token: Token, direction: Direction) -> bool {
+        let Some(source) = self.source(token) else { return false };
+        let mut crowd = source.crowd.iter().flat_map(|crowd| &crowd.seats);
+        crowd.any(|seat| seat.direction == direction) || source.seat(direction).0.is_some()
+    }
+
     /// What is waited for, for a selector that has to be asked anew after each event.
     #[cfg(mio_unsupported_force_poll_poll)]
     pub(crate) fn awaited(&mut self, token: Token) -> Option<mio::Interest> {
-        let source = self.source(token)?;
-        let crowd = |direction| {
-            source.crowd.iter().flat_map(|crowd| &crowd.seats).any(move |seat| seat.direction == direction)
-        };
-        let reading = source.reader.is_some() || crowd(Direction::Read);
-        let writing = source.writer.is_some() || crowd(Direction::Write);
-        match (reading, writing) {
+        match (self.is_awaited(token, Direction::Read), self.is_awaited(token, Direction::Write)) {
             (true, true) => Some(crate::reactor::READ_INTEREST | mio::Interest::WRITABLE),
             (true, false) => Some(crate::reactor::READ_INTEREST),
             (false, true) => Some(mio::Interest::WRITABLE),

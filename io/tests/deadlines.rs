@@ -4,7 +4,7 @@
 
 mod support;
 
-use futures_lite::future::or;
+use futures_lite::{AsyncWriteExt, future::or};
 use runtime_executor::{
     Executor, JoinHandle, spawn,
     task::yield_now,
@@ -123,6 +123,20 @@ async fn until_cut(server: &Server) -> Duration {
         advance(SECOND / 4).await;
     }
     start.elapsed()
+}
+
+/// Reads until nothing more has come for some turns; how much there was.
+async fn take_what_is_there(client: &mut net::TcpStream) -> usize {
+    client.set_nonblocking(true).unwrap();
+    let (mut taken, mut buf) = (0, vec![0; 1 << 20]);
+    for _ in 0..100 {
+        while let Ok(n) = client.read(&mut buf) {
+            taken += n;
+        }
+        yield_now().await;
+    }
+    client.set_nonblocking(false).unwrap();
+    taken
 }
 
 async fn after(time: Duration) -> io::Result<()> {
@@ -337,6 +351,39 @@ fn who_gives_up_writing_again_and_again_is_cut_all_the_same() {
         let late = until_cut(&server).await;
         assert_between(WRITE, late, WRITE + WRITE / 4);
         assert_eq!(server.stats().write_timeouts, 1);
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too many bytes for Miri")]
+fn a_polled_write_that_was_given_up_waits_no_more_once_there_is_room() {
+    on_virtual_time(async {
+        let (server, told) = bind().await;
+        let server = server.write_timeout(WRITE);
+        let _serving = spawn(server.serve(async |mut stream: TcpStream, _peer| {
+            let mut order = [0];
+            stream.read_exact(&mut order).await?;
+            let reply = pattern(TOO_MUCH);
+            let writing = AsyncWriteExt::write_all(&mut stream, &reply);
+            if order == *b"w" {
+                return writing.await;
+            }
+            or(writing, after(SECOND)).await?;
+            stream.read_exact(&mut order).await
+        }));
+        let (mut stuck, mut good) = (connect(&server), connect(&server));
+        stuck.write_all(b"w").unwrap();
+        good.write_all(b"g").unwrap();
+        until(|| server.connections() == 2).await;
+        advance(WRITE / 4).await;
+        assert!(take_what_is_there(&mut good).await > 0);
+        let late = until_cut(&server).await;
+        assert_between(WRITE / 4 * 3, late, WRITE);
+        let peer = stuck.local_addr().unwrap();
+        advance(WRITE * 20).await;
+        assert_eq!(*told.borrow(), [(Some(peer), Overdue::Write(WRITE))]);
+        good.write_all(b".").unwrap();
+        until(|| server.stats().finished == 1).await;
     });
 }
 

@@ -90,6 +90,8 @@ impl<L: Listener> Server<L> {
     /// How long a write may wait for room while none of it gets through: the peer does not take what it is sent. The
     /// connection is then reset, so that the kernel does not keep offering it the rest. nginx gives 60 s.
     ///
+    /// A `poll_write` that is given up cannot say so, and counts as waiting until there is room.
+    ///
     /// There is room again when a good part of the kernel's buffer is free; a peer that takes less than that in this time
     /// counts as one that takes nothing.
     ///

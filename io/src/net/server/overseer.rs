@@ -135,7 +135,7 @@ struct Ward {
     stuck_since: Option<Instant>,
 }
 
-/// About a hundred bytes for a connection that is watched: this, and 32 for its pulse.
+/// About a hundred bytes for a connection that is watched: this, and 48 for its pulse.
 const _: () = assert!(size_of::<Option<Ward>>() <= 64);
 
 impl Ward {

@@ -507,6 +507,34 @@ fn each_message_says_who_has_sent_it_if_asked() {
     });
 }
 
+/// Descriptors of processes that this process has.
+#[cfg(target_os = "linux")]
+fn process_descriptors() -> usize {
+    let open = fs::read_dir("/proc/self/fd").unwrap();
+    let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().contains("pidfd")).count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_descriptor_of_the_sender_that_somebody_else_asked_for_is_closed() {
+    run(async {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        if !sys::ask_for_senders(theirs.as_fd()) {
+            return; // an older system, which sends none
+        }
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let mut buf = [0; 64];
+        ours.send(b"alone").await.unwrap();
+        ours.send_with_fds(b"with a pipe", &[reader.as_fd()]).await.unwrap();
+        let alone = theirs.recv_msg(&mut buf, 0).await.unwrap();
+        assert_eq!((alone.len, alone.fds.len()), (5, 0));
+        let piped = theirs.recv_msg(&mut buf, 1).await.unwrap();
+        assert_eq!((piped.len, piped.fds.len()), (11, 1));
+        assert_eq!(process_descriptors(), 0);
+    });
+}
+
 #[test]
 fn outside_a_runtime_it_says_what_to_do() {
     let (ours, theirs) = UnixDatagram::pair().unwrap();

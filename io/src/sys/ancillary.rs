@@ -167,20 +167,31 @@ fn read_control(mut control: &[u8]) -> (Vec<OwnedFd>, Option<Peer>) {
             break;
         }
         let payload = &control[message_size(0)..end];
-        if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-            for number in payload.chunks_exact(FD_BYTES) {
-                let number = RawFd::from_ne_bytes([number[0], number[1], number[2], number[3]]);
-                // SAFETY: S7; the system has just opened it for us.
-                fds.push(unsafe { OwnedFd::from_raw_fd(number) });
-            }
-        } else {
-            sender = sender.or(credentials_in(&header, payload));
+        match (header.cmsg_level, header.cmsg_type) {
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => fds.extend(descriptors_in(payload)),
+            // Of whoever had the socket before us.
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            (libc::SOL_SOCKET, SCM_PIDFD) => descriptors_in(payload).for_each(drop),
+            _ => sender = sender.or(credentials_in(&header, payload)),
         }
         // SAFETY: it only computes.
         let next = unsafe { libc::CMSG_SPACE(payload.len() as libc::c_uint) as usize };
         control = control.get(next..).unwrap_or_default();
     }
     (fds, sender)
+}
+
+/// A descriptor of the process that has sent a message (`SO_PASSPIDFD`, Linux 6.5). Nobody asks for it here.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SCM_PIDFD: libc::c_int = 4;
+
+/// Takes descriptors out of a control message; one that the system could not open is an error's number, below zero.
+fn descriptors_in(payload: &[u8]) -> impl Iterator<Item = OwnedFd> {
+    let numbers = payload
+        .chunks_exact(FD_BYTES)
+        .map(|number| RawFd::from_ne_bytes([number[0], number[1], number[2], number[3]]));
+    // SAFETY: S7; the system has just opened it for us.
+    numbers.filter(|number| *number >= 0).map(|number| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Bytes of a control message that says who has sent something.

@@ -121,6 +121,17 @@ pub(crate) fn terminal() -> (std::fs::File, std::os::fd::OwnedFd) {
     (keyboard.into(), program)
 }
 
+/// Has the system put a descriptor of the sending process beside each message (`SO_PASSPIDFD`, Linux 6.5); false if it cannot.
+#[cfg(target_os = "linux")]
+pub(crate) fn ask_for_senders(socket: BorrowedFd<'_>) -> bool {
+    let yes: libc::c_int = 1;
+    let size = libc::socklen_t::try_from(size_of_val(&yes)).unwrap();
+    let (fd, option) = (socket.as_raw_fd(), libc::SO_PASSPIDFD);
+    // SAFETY: it reads the number.
+    let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, (&raw const yes).cast(), size) };
+    set == 0
+}
+
 /// Sends bytes with a descriptor beside them (`SCM_RIGHTS`).
 #[cfg(target_os = "linux")]
 pub(crate) fn send_with_descriptor(socket: BorrowedFd<'_>, bytes: &[u8], passenger: BorrowedFd<'_>) {

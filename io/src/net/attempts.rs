@@ -17,6 +17,11 @@ use std::{
 /// what RFC 8305 recommends, in section 5.
 pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
 
+/// How many addresses of a host [`TcpStream::connect`](super::TcpStream::connect) tries beside each other, so that one
+/// connection never takes more descriptors than that. While all of them are silent, for at least 1.75 s, the next address waits
+/// until one has failed.
+pub const MAX_CONNECT_ATTEMPTS: usize = 8;
+
 /// Puts the addresses of a host in the order in which they are to be tried: by turns of both families, beginning with that
 /// of the first, and each family in the order of the system's resolver (RFC 8305, section 4).
 pub(super) fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
@@ -31,7 +36,7 @@ pub(super) fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> VecDeq
 }
 
 /// Tries addresses until one answers. The next is begun as soon as one has failed, or [`CONNECT_STAGGER`] after the one
-/// before. Dropped, or when one has answered, all others are dropped.
+/// before unless [`MAX_CONNECT_ATTEMPTS`] run. Dropped, or when one has answered, all others are dropped.
 #[must_use = "futures do nothing unless awaited"]
 pub(super) struct Attempts<S, F> {
     start: S,
@@ -95,7 +100,9 @@ where
             if let Poll::Ready(answer) = self.poll_running(context) {
                 return Poll::Ready(Ok(answer));
             }
-            if self.rest.is_empty() && !self.running.is_empty() || self.poll_patience(context).is_pending() {
+            let is_full = self.running.len() >= MAX_CONNECT_ATTEMPTS;
+            let is_last = self.rest.is_empty() && !self.running.is_empty();
+            if is_full || is_last || self.poll_patience(context).is_pending() {
                 return Poll::Pending;
             }
             let Some(address) = self.rest.pop_front() else {

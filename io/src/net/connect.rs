@@ -16,7 +16,7 @@ impl TcpStream {
     ///
     /// Of a host with several addresses the next is tried when one has failed, and **beside** it when it has not answered
     /// within [`CONNECT_STAGGER`](super::CONNECT_STAGGER); IPv6 and IPv4 take turns, beginning with what the system prefers
-    /// (RFC 8305, "Happy Eyeballs"). The first that answers is taken, and the others are closed. A slice of addresses is
+    /// (RFC 8305, "Happy Eyeballs"), at most [`MAX_CONNECT_ATTEMPTS`](super::MAX_CONNECT_ATTEMPTS) at once. The first that answers is taken, and the others are closed. A slice of addresses is
     /// tried in its own order, in the same manner.
     ///
     /// # Errors

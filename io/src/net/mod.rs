@@ -36,7 +36,7 @@ mod unix_stream;
 
 pub use acceptor::Incoming;
 pub use addr::ToSocketAddrs;
-pub use attempts::CONNECT_STAGGER;
+pub use attempts::{CONNECT_STAGGER, MAX_CONNECT_ATTEMPTS};
 pub use connection::ByteStream;
 pub(crate) use connection::{Connection, Transport};
 pub use linger::{GRACEFUL_CLOSE_BYTES, GRACEFUL_CLOSE_TIME};

@@ -1,6 +1,6 @@
 //! Stories of hosts with several addresses, in virtual time and without any socket.
 
-use super::{Attempts, CONNECT_STAGGER, interleaved};
+use super::{Attempts, CONNECT_STAGGER, MAX_CONNECT_ATTEMPTS, interleaved};
 use runtime_executor::{
     Executor,
     time::{Clock, Instant, sleep, timeout},
@@ -147,6 +147,19 @@ fn one_address_that_fails_is_named_and_none_is_a_mistake() {
     let error = attempt(&[(v4(1), Host::Refuses(0))]).0.unwrap_err();
     assert_eq!(error.to_string(), "cannot connect to 10.0.0.1:80: connection refused");
     assert_eq!(attempt(&[]).0.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn no_more_than_so_many_are_tried_at_once_and_the_next_waits_until_one_has_failed() {
+    let mut hosts: Vec<_> = (1..=20).map(|number| (v4(number), Host::Silent)).collect();
+    hosts[2].1 = Host::Refuses(5_000);
+    hosts[8].1 = Host::Refuses(1_000);
+    hosts[9].1 = Host::Answers(30);
+    let (done, begun, took) = attempt(&hosts);
+    assert_eq!((done.unwrap(), begun.len()), (v4(10), 10));
+    assert_eq!(begun[MAX_CONNECT_ATTEMPTS - 1], (v4(8), 1_750));
+    // The third fails 5 s after 500 ms, the ninth has its place for a second.
+    assert_eq!((begun[8], begun[9], took), ((v4(9), 5_500), (v4(10), 6_500), 6_530));
 }
 
 #[test]

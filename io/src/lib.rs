@@ -25,6 +25,8 @@ mod reactor;
 mod registration;
 pub mod signal;
 mod source;
+#[cfg(feature = "greenlet")]
+pub mod stack;
 mod starved;
 mod sys;
 

@@ -62,9 +62,40 @@ impl Glance {
     /// The task whose poll was interrupted; `None` between two polls. Long names end in the middle.
     pub fn task(&self) -> Option<TaskInfo> {
         let (id, spawned_at) = self.task?;
-        let name = &self.name[..usize::from(self.name_len)];
+        let name = self.name_bytes();
         let name = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
         Some(TaskInfo::new(id, name, spawned_at))
+    }
+
+    /// As [`task`](Self::task), for a signal handler, which cannot allocate: which one, and where it was spawned, if it is not
+    /// the main task.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, inspect::Glance, task};
+    /// Executor::builder().build().block_on(async {
+    ///     let of_a_child = async { Glance::take().unwrap() };
+    ///     let glance = task::Builder::new().name("reader").spawn(of_a_child).await.unwrap();
+    ///     let (id, spawned_at) = glance.task_id().unwrap();
+    ///     assert_eq!((id.get(), glance.name()), (1, "reader"));
+    ///     assert!(spawned_at.is_some());
+    /// });
+    /// ```
+    pub fn task_id(&self) -> Option<(TaskId, Option<&'static Location<'static>>)> {
+        self.task
+    }
+
+    /// The name of the task, or nothing; the beginning of a long one.
+    pub fn name(&self) -> &str {
+        let name = self.name_bytes();
+        match std::str::from_utf8(name) {
+            Ok(name) => name,
+            // Cut in the middle of a character.
+            Err(error) => std::str::from_utf8(&name[..error.valid_up_to()]).unwrap_or(""),
+        }
+    }
+
+    fn name_bytes(&self) -> &[u8] {
+        &self.name[..usize::from(self.name_len)]
     }
 }
 

@@ -4,9 +4,24 @@
 
 /// How many descriptors this process may open; `None` if the system does not say, or sets no limit.
 pub(crate) fn descriptors() -> Option<usize> {
+    of(libc::RLIMIT_NOFILE)
+}
+
+/// How many bytes of addresses this process may use, and how many of them for what it can write.
+#[cfg(feature = "greenlet")]
+pub(crate) fn memory() -> (Option<usize>, Option<usize>) {
+    (of(libc::RLIMIT_AS), of(libc::RLIMIT_DATA))
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+type Resource = libc::c_int;
+
+fn of(resource: Resource) -> Option<usize> {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: it writes the struct it is given, and nothing else.
-    let failed = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) };
+    let failed = unsafe { libc::getrlimit(resource, &raw mut limits) };
     if failed != 0 || limits.rlim_cur == libc::RLIM_INFINITY {
         return None;
     }

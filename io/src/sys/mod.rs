@@ -50,4 +50,6 @@ pub(crate) mod splice;
 #[cfg(any(miri, not(any(target_os = "linux", target_os = "android"))))]
 #[path = "no_splice.rs"]
 pub(crate) mod splice;
+#[cfg(feature = "greenlet")]
+pub(crate) mod stack;
 pub(crate) mod user;

@@ -449,3 +449,34 @@ pub(crate) fn switch_loopback(on: bool) -> bool {
     // SAFETY: it reads the request.
     unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) == 0 }
 }
+
+/// Takes from this thread the stack for signal handlers that the standard library gave it.
+pub(crate) fn without_alternate_stack() {
+    // SAFETY: all zeroes is a valid value.
+    let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
+    stack.ss_flags = libc::SS_DISABLE;
+    stack.ss_size = libc::SIGSTKSZ;
+    // SAFETY: nobody runs on it: this is no handler.
+    assert_eq!(unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) }, 0);
+}
+
+/// Whether this thread has a stack for signal handlers.
+pub(crate) fn has_alternate_stack() -> bool {
+    // SAFETY: all zeroes is a valid value.
+    let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes the struct it is given.
+    assert_eq!(unsafe { libc::sigaltstack(std::ptr::null(), &raw mut stack) }, 0);
+    stack.ss_flags & libc::SS_DISABLE == 0
+}
+
+/// Reads where perhaps nothing may be read.
+pub(crate) fn touch(address: usize) {
+    // SAFETY: it is not safe: what comes of it is the story.
+    unsafe { std::ptr::with_exposed_provenance::<u8>(address).read_volatile() };
+}
+
+/// Bytes of a page of memory.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: it only tells.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.try_into().unwrap()
+}

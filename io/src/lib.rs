@@ -9,6 +9,7 @@
 //! `net/tcp_stream.rs`, `fs/mod.rs` (files, which have no readiness).
 
 mod async_fd;
+pub mod blocking;
 mod elsewhere;
 pub mod fs;
 mod handle_error;

@@ -190,6 +190,30 @@ fn without_a_supervisor_nothing_stops_and_bind_is_as_ever() {
 }
 
 #[test]
+fn who_does_not_wait_takes_what_is_queued_until_the_listener_is_paused() {
+    static CELLS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+    let tally = Tally::new(&CELLS);
+    run(async {
+        let (listener, share, kept) = handed_out(Some(tally)).await;
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        let told = Arc::new(AtomicUsize::new(0));
+        share.on_first_wait({
+            let told = Arc::clone(&told);
+            move || told.store(1, Relaxed)
+        });
+        let _client = connect(&listener);
+        let accepted = listener.try_accept().unwrap();
+        assert_eq!((tally.accepted(), tally.closed(), told.load(Relaxed)), (1, 0, 1));
+        drop(accepted);
+        share.pause();
+        let _late = connect(&listener);
+        assert_eq!(listener.try_accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        kept.set_nonblocking(true).unwrap();
+        kept.accept().expect("it was left to others");
+    });
+}
+
+#[test]
 fn what_binds_and_what_stops_may_be_sent() {
     fn assert_send<T: Send>(future: T) -> T {
         future

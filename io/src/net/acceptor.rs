@@ -100,6 +100,16 @@ impl<S: Accepted> Acceptor<S> {
         S::from_accepted(socket, tally).map(|stream| (stream, peer))
     }
 
+    /// Takes what the kernel has queued, whatever is known of its events; `WouldBlock` if that is nothing, or not ours to take.
+    pub(super) fn try_accept(&self) -> io::Result<(S, S::Address)> {
+        let (accepted, tally) = match &self.part {
+            Some(part) => (part.try_accept(&self.io)?, part.share.tally()),
+            None => (queued::<S>(&self.io)?, None),
+        };
+        let (socket, peer) = accepted.ok_or(io::ErrorKind::WouldBlock)?;
+        S::from_accepted(socket, tally).map(|stream| (stream, peer))
+    }
+
     /// Somebody gives up.
     #[cold]
     fn leave(&self, waiter: WaiterId) {
@@ -292,6 +302,18 @@ impl<S: Accepted> Part<S> {
             self.share.swept(version);
         }
         Ok(swept)
+    }
+
+    /// While it accepts at all, from its own socket; then what [`accept_now`](Self::accept_now) says.
+    fn try_accept(&self, own: &AsyncFd<S::Listener>) -> io::Result<Option<OneAccepted<S>>> {
+        if self.share.is_open() {
+            let accepted = queued::<S>(own)?;
+            if accepted.is_some() {
+                self.share.served();
+            }
+            return Ok(accepted);
+        }
+        self.accept_now(own)
     }
 
     /// Sockets that come and go. They are dropped with nothing locked: that wakes.

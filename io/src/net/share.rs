@@ -386,6 +386,10 @@ impl Share {
         self.change(|_| ());
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.state().phase == Phase::Open
+    }
+
     pub(super) fn turn(&self) -> Turn {
         let mut state = self.state();
         Turn { phase: state.phase, version: state.version, changes: mem::take(&mut state.changes) }

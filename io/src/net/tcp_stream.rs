@@ -71,6 +71,27 @@ impl TcpStream {
         self.connection.into_inner()
     }
 
+    /// The connection as the standard library has it, for options that have no method here. It is non-blocking: what it does
+    /// would fail with `WouldBlock` where this type waits.
+    ///
+    /// ```
+    /// # use runtime_io::net::{TcpListener, TcpStream};
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// # let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// use std::io::Read;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let nothing_yet = client.as_std().read(&mut [0; 16]).unwrap_err();
+    /// assert_eq!(nothing_yet.kind(), std::io::ErrorKind::WouldBlock);
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn as_std(&self) -> &net::TcpStream {
+        self.connection.get_ref()
+    }
+
     /// Reads some bytes, as soon as there are any. 0 is the end: the peer has shut down its side (or `buf` is
     /// empty).
     ///

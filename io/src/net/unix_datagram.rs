@@ -111,6 +111,11 @@ impl UnixDatagram {
         self.messages.into_inner()
     }
 
+    /// The socket as the standard library has it; see [`TcpStream::as_std`](super::TcpStream::as_std).
+    pub fn as_std(&self) -> &net::UnixDatagram {
+        self.messages.get_ref()
+    }
+
     /// Makes the socket at `path` the peer: [`send`](Self::send) goes there, and only what comes from there is received.
     /// May be called again, for another peer.
     ///

@@ -115,6 +115,15 @@ impl UnixListener {
         self.acceptor.accept().await
     }
 
+    /// Takes a connection that the kernel has queued, whatever is known of its events.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none, or none for this worker of a cluster; otherwise as for [`accept`](Self::accept), and
+    /// of a process without descriptors that it has none.
+    pub fn try_accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        self.acceptor.try_accept()
+    }
+
     /// [`accept`](Self::accept) for hand-written futures: of all tasks that ask, the last is woken.
     ///
     /// # Errors

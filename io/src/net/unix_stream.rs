@@ -93,6 +93,11 @@ impl UnixStream {
         self.connection.into_inner()
     }
 
+    /// The connection as the standard library has it; see [`TcpStream::as_std`](super::TcpStream::as_std).
+    pub fn as_std(&self) -> &net::UnixStream {
+        self.connection.get_ref()
+    }
+
     /// Ends one side of the connection or both; see [`TcpStream::shutdown`](super::TcpStream::shutdown).
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 /// Sets `O_NONBLOCK`, which belongs to the open file and so to everybody who shares it.
@@ -67,6 +68,29 @@ pub(super) fn poll_now(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
         }
+    }
+}
+
+/// Waits with the thread until a descriptor is ready for what is asked, has hung up or failed; whether it is, within `limit`.
+///
+/// # Errors
+/// `Interrupted`, too: how much of the limit is left then only a clock knows.
+#[expect(unsafe_code, reason = "std has nothing of it")]
+pub(crate) fn poll_for(
+    fd: BorrowedFd<'_>,
+    events: libc::c_short,
+    limit: Option<Duration>,
+) -> io::Result<bool> {
+    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // Rounded up, or a limit of less than a millisecond would not wait at all. What is longer than poll(2) can wait ends
+    // early, as if it were ready: whoever then finds nothing asks again.
+    let milliseconds = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
+    let patience = milliseconds.map_or(-1, |limit| i32::try_from(limit).unwrap_or(i32::MAX));
+    // SAFETY: S1; it reads and writes the one struct it is given.
+    match unsafe { libc::poll(&raw mut asked, 1, patience) } {
+        0 => Ok(milliseconds.is_some_and(|limit| i32::try_from(limit).is_err())),
+        1.. => Ok(true),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

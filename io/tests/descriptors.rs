@@ -92,6 +92,32 @@ fn a_regular_file_is_refused_by_name_and_a_closed_descriptor_too() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri cannot register files")]
+fn what_the_selector_refuses_keeps_no_place_in_the_reactor() {
+    run_with(|reactor| async move {
+        let closed = AsyncFd::new_nonblocking(closed_descriptor());
+        for _ in 0..3 {
+            closed.readable().await.unwrap_err();
+            assert_eq!(reactor.registered(), 0);
+        }
+        if cfg!(mio_unsupported_force_poll_poll) {
+            return; // it takes files
+        }
+        let file = AsyncFd::new(File::open("Cargo.toml").unwrap()).unwrap();
+        file.writable().await.unwrap_err();
+        assert_eq!(reactor.registered(), 0);
+
+        let (pipe, _writer) = io::pipe().unwrap();
+        let (one, other) = (AsyncFd::new(&pipe).unwrap(), AsyncFd::new(&pipe).unwrap());
+        assert!(poll_once(one.readable()).await.is_none());
+        other.readable().await.unwrap_err();
+        assert_eq!(reactor.registered(), 1);
+        drop((one, other));
+        assert_eq!(reactor.registered(), 0);
+    });
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "Miri has no pipes that block")]
 fn a_full_pipe_makes_the_writer_wait() {
     run_with(|reactor| async move {

@@ -54,9 +54,12 @@ pub(crate) fn torment(scenario: &Scenario) -> ExitCode {
     }));
     start_watchdog(scenario.name);
     let mut torment = Torment::begin(scenario);
-    torment.each_call();
-    torment.all_calls();
-    torment.chance(times("FAULTS_SEEDS", scenario.seeds));
+    // What fails or spins by itself would take for ever to go through.
+    if torment.failures.is_empty() {
+        torment.each_call();
+        torment.all_calls();
+        torment.chance(times("FAULTS_SEEDS", scenario.seeds));
+    }
     torment.report()
 }
 

@@ -101,6 +101,7 @@ pub(crate) const ALL: &[Scenario] = &[
     child("child_that_cannot_start", children::cannot_start),
     scenario("signals", signals::heard),
     scenario("timers", time::timers),
+    scenario("nothing_comes", time::nothing_comes),
     scenario("wake_from_a_thread", time::wake_from_a_thread),
 ];
 

@@ -13,7 +13,7 @@ pub(crate) enum Fault {
     Denied(i32),
     /// There is nothing to do just now. The event that says otherwise comes again, as it would if this were true.
     Again,
-    /// It takes or gives one byte only.
+    /// It takes or gives one byte only, or one message of several.
     Short,
 }
 
@@ -101,13 +101,13 @@ calls! {
         ENOTSOCK ETIMEDOUT] [] [Again Short];
     ReceiveFrom "recvfrom": [EBADF ECONNREFUSED EFAULT EHOSTUNREACH EINTR EINVAL ENETUNREACH ENOMEM ENOTCONN
         ENOTSOCK] [] [Again Short];
-    ReceiveMany "recvmmsg": [EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK] [] [Again];
+    ReceiveMany "recvmmsg": [EBADF ECONNREFUSED EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK] [] [Again Short];
     ReceiveMessage "recvmsg": [EBADF ECONNREFUSED ECONNRESET EFAULT EINTR EINVAL ENOMEM ENOTCONN ENOTSOCK] []
         [Again Short];
     Send "send": [EACCES EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE ENOBUFS
         ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE] [] [Again Short];
     SendMany "sendmmsg": [EACCES EBADF ECONNREFUSED EFAULT EINTR EINVAL EMSGSIZE ENOBUFS ENOMEM ENOTCONN
-        ENOTSOCK EPIPE] [] [Again];
+        ENOTSOCK EPIPE] [] [Again Short];
     SendMessage "sendmsg": [EACCES EALREADY EBADF ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE
         ENOBUFS ENOMEM ENOTCONN ENOTSOCK EOPNOTSUPP EPIPE ETOOMANYREFS] [] [Again Short];
     SendTo "sendto": [EACCES EBADF ECONNREFUSED ECONNRESET EDESTADDRREQ EFAULT EINTR EINVAL EISCONN EMSGSIZE

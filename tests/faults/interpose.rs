@@ -23,7 +23,9 @@ use nix::libc::{
 };
 use std::{
     ffi::CStr,
-    mem, ptr,
+    mem,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
     sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst},
 };
 
@@ -239,9 +241,10 @@ intercepted! {
     Call::ReceiveFrom, fd => recvfrom(fd: c_int, buf: *mut c_void, len: size_t, flags: c_int, addr: *mut sockaddr,
         addr_len: *mut socklen_t) -> ssize_t, cut len;
     Call::ReceiveMany, fd => recvmmsg(fd: c_int, messages: *mut libc::mmsghdr, count: c_uint, flags: c_int,
-        timeout: *mut libc::timespec) -> c_int;
+        timeout: *mut libc::timespec) -> c_int, cut count;
     Call::Send, fd => send(fd: c_int, buf: *const c_void, len: size_t, flags: c_int) -> ssize_t, cut len;
-    Call::SendMany, fd => sendmmsg(fd: c_int, messages: *mut libc::mmsghdr, count: c_uint, flags: c_int) -> c_int;
+    Call::SendMany, fd => sendmmsg(fd: c_int, messages: *mut libc::mmsghdr, count: c_uint, flags: c_int) -> c_int,
+        cut count;
     Call::SendTo, fd => sendto(fd: c_int, buf: *const c_void, len: size_t, flags: c_int, addr: *const sockaddr,
         addr_len: socklen_t) -> ssize_t, cut len;
     Call::SetSockOpt, fd =>
@@ -283,7 +286,7 @@ intercepted! {
     Call::Rename, NOBODY => rename(old: *const c_char, new: *const c_char) -> c_int;
     Call::Seek, fd => lseek64(fd: c_int, offset: off64_t, whence: c_int) -> off64_t;
     Call::SendFile, to => sendfile64(to: c_int, from: c_int, at: *mut off64_t, len: size_t) -> ssize_t, cut len;
-    Call::Splice, to => splice(from: c_int, from_at: *mut off64_t, to: c_int, to_at: *mut off64_t, len: size_t,
+    Call::Splice, if is_registered(from) { from } else { to } => splice(from: c_int, from_at: *mut off64_t, to: c_int, to_at: *mut off64_t, len: size_t,
         flags: c_uint) -> ssize_t, cut len;
     Call::Status, NOBODY => stat64(path: *const c_char, status: *mut c_void) -> c_int;
     Call::StatusX, NOBODY => statx(at: c_int, path: *const c_char, flags: c_int, mask: c_uint, status: *mut c_void) -> c_int;
@@ -689,6 +692,23 @@ fn forget(fd: c_int) {
     }
 }
 
+fn is_registered(fd: c_int) -> bool {
+    known(fd).is_some_and(|place| place.selector.load(SeqCst) != 0)
+}
+
+/// Makes a descriptor what a number stands for, past any plan; gives what it stood for.
+pub(crate) fn replace(number: c_int, with: BorrowedFd<'_>) -> OwnedFd {
+    let real_fcntl = real!(fcntl as fn(c_int, c_int, c_ulong) -> c_int);
+    // SAFETY: it takes plain numbers.
+    let before = unsafe { real_fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
+    assert!(before > 2, "it is open");
+    let real_dup2 = real!(dup2 as fn(c_int, c_int) -> c_int);
+    // SAFETY: as above.
+    assert_eq!(unsafe { real_dup2(with.as_raw_fd(), number) }, number);
+    // SAFETY: the first call has opened it for us.
+    unsafe { OwnedFd::from_raw_fd(before) }
+}
+
 /// Has the selector report anew what is true of a descriptor.
 fn rearm(fd: c_int) {
     let Some(place) = known(fd) else { return };
@@ -699,8 +719,8 @@ fn rearm(fd: c_int) {
     unsafe { real(selector.cast_signed(), libc::EPOLL_CTL_MOD, fd, &raw mut event) };
 }
 
-/// Whether a call may go wrong that way: nothing that blocks says "again", nothing is cut that comes in packets, only a
-/// stream's `connect` goes on behind, and eventfd(2) has errors of its own.
+/// Whether a call may go wrong that way: nothing that blocks says "again", nothing is cut that comes in packets but their number,
+/// only a stream's `connect` goes on behind, and eventfd(2) has errors of its own.
 pub(crate) fn may_happen(call: Call, fault: Fault, fd: c_int) -> bool {
     match fault {
         Fault::Denied(_) if call == Call::Connect => is_a_stream(fd),
@@ -714,7 +734,7 @@ pub(crate) fn may_happen(call: Call, fault: Fault, fd: c_int) -> bool {
             let flags = unsafe { real(fd, libc::F_GETFL, 0) };
             flags >= 0 && flags & libc::O_NONBLOCK != 0
         }
-        Fault::Short => is_a_stream(fd),
+        Fault::Short => matches!(call, Call::SendMany | Call::ReceiveMany) || is_a_stream(fd),
     }
 }
 

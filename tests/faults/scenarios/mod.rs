@@ -12,7 +12,9 @@ mod tcp;
 mod time;
 mod unix;
 
+use super::calls::Call;
 use futures_lite::future::try_zip;
+use nix::libc;
 use runtime::{Builder, net::TcpStream};
 use std::io;
 
@@ -24,19 +26,40 @@ pub(crate) struct Scenario {
     pub(crate) sentences: &'static [&'static str],
     /// What it may leave behind by design is taken away.
     pub(crate) clean_up: fn(),
-    /// All that it sends and receives are streams: they wait until there is memory.
-    pub(crate) is_patient: bool,
+    /// What goes wrong, and is none of its business.
+    pub(crate) survives: &'static [(Call, i32)],
     /// Runs with several faults, in the short form.
     pub(crate) seeds: u32,
 }
 
 const fn scenario(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
-    Scenario { name, story, sentences: &[], clean_up: || {}, is_patient: false, seeds: 100 }
+    Scenario { name, story, sentences: &[], clean_up: || {}, survives: &[], seeds: 100 }
 }
 
 const fn streams(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
-    Scenario { is_patient: true, ..scenario(name, story) }
+    Scenario { survives: FOR_STREAMS, ..scenario(name, story) }
 }
+
+/// There will be memory again, and what is not spliced is copied.
+const FOR_STREAMS: &[(Call, i32)] = &[
+    (Call::Send, libc::ENOBUFS),
+    (Call::Send, libc::ENOMEM),
+    (Call::SendMessage, libc::ENOBUFS),
+    (Call::SendMessage, libc::ENOMEM),
+    (Call::Receive, libc::ENOMEM),
+    (Call::ReceiveMessage, libc::ENOMEM),
+    (Call::Splice, libc::ENOMEM),
+    (Call::Splice, libc::EBADF),
+    (Call::Splice, libc::EINVAL),
+    (Call::Splice, libc::ENOSYS),
+];
+
+/// What the system does not divide we send one by one.
+const FOR_SEGMENTS: &[(Call, i32)] = &[
+    (Call::SendMessage, libc::EINVAL),
+    (Call::SendMessage, libc::EMSGSIZE),
+    (Call::SendMessage, libc::EOPNOTSUPP),
+];
 
 const fn child(name: &'static str, story: fn() -> io::Result<()>) -> Scenario {
     // A program that is not in this folder may be in the next.
@@ -77,6 +100,8 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario { sentences: &["this listener has no address"], ..streams("server", accepting::server) },
     streams("accept_a_burst", accepting::burst),
     scenario("udp", datagrams::udp),
+    scenario("udp_in_batches", datagrams::batches),
+    Scenario { survives: FOR_SEGMENTS, ..scenario("udp_in_segments", datagrams::segments) },
     Scenario {
         sentences: &["another process took it"],
         clean_up: unix::remove_paths,
@@ -88,8 +113,13 @@ pub(crate) const ALL: &[Scenario] = &[
         ..scenario("unix_packets", datagrams::packets)
     },
     streams("copy_both_ways", proxies::both_ways),
+    streams("copy_spliced", proxies::spliced),
     scenario("pipe_of_ours", proxies::pipes),
     scenario("pipe", pipes::pipe),
+    Scenario {
+        sentences: &["standard input is closed", "standard output is closed"],
+        ..scenario("standard_streams", pipes::standard_streams)
+    },
     scenario("packet_pipe", pipes::packets),
     Scenario { sentences: &["it is no FIFO"], clean_up: pipes::remove_fifo, ..scenario("fifo", pipes::fifo) },
     Scenario { clean_up: files::remove, ..scenario("files_whole", files::whole) },

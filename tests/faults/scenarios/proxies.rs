@@ -10,6 +10,8 @@ use runtime::{
 use std::io;
 
 const LEN: usize = 3_000;
+/// Several of the largest buffers.
+const PLENTY: usize = 200_000;
 
 async fn read_to_end(stream: &TcpStream) -> io::Result<Vec<u8>> {
     super::read_to_end(stream).await
@@ -37,6 +39,39 @@ pub(super) fn both_ways() -> io::Result<()> {
         let ((answer, question), copied) = both(ends, async { joined(proxy.await) }).await?;
         assert!(question == pattern(LEN) && answer == question);
         assert_eq!(copied, (LEN as u64, LEN as u64));
+        Ok(())
+    })
+}
+
+/// So much in one direction that it is spliced.
+pub(super) fn spliced() -> io::Result<()> {
+    run(async {
+        let (client, mut front) = pair().await?;
+        let (mut back, server) = pair().await?;
+        let proxy =
+            spawn(async move { copy_bidirectional(&mut front, &mut back).await.map_err(io::Error::from) });
+        let sent = pattern(PLENTY);
+        let asking = async {
+            client.write_all(&sent).await?;
+            client.shutdown(Shutdown::Write)?;
+            read_to_end(&client).await
+        };
+        let answering = async {
+            let (mut question, mut buf) = (Vec::new(), vec![0; PLENTY]);
+            loop {
+                match server.read(&mut buf).await? {
+                    0 => break,
+                    n => question.extend_from_slice(&buf[..n]),
+                }
+            }
+            server.write_all(b"thanks").await?;
+            server.shutdown(Shutdown::Write)?;
+            Ok(question)
+        };
+        let ends = async { both(asking, answering).await };
+        let ((answer, question), copied) = both(ends, async { joined(proxy.await) }).await?;
+        assert!(question == sent, "{} bytes of {}", question.len(), sent.len());
+        assert_eq!((&answer[..], copied), (&b"thanks"[..], (PLENTY as u64, 6)));
         Ok(())
     })
 }

@@ -4,6 +4,8 @@
 //!     alive; the guard puts the former value back before it lets go.
 //! C2. It is const-initialised and has no destructor, so that a waker may use it while the thread's other
 //!     locals are destroyed.
+//! C3. Beside it, `STRAND` is null or what an upper floor put there: which of its stacks this thread is on. It means nothing
+//!     here; entering a runtime hides it, so that what runs in there is on no such stack.
 
 #![expect(unsafe_code, reason = "a scoped reference in a thread-local")]
 
@@ -11,19 +13,21 @@ use crate::core::Core;
 use std::{
     any::Any,
     cell::Cell,
-    ptr,
+    fmt, ptr,
     rc::Rc,
     task::{Context, Poll},
 };
 
 thread_local! {
     static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
+    static STRAND: Cell<*const ()> = const { Cell::new(ptr::null()) };
 }
 
 /// Keeps a runtime current.
 pub(crate) struct Entered {
     core: Rc<Core>,
     outer: *const Core,
+    outer_strand: *const (),
 }
 
 /// Makes `core` the runtime of this thread until the guard is dropped. Guards must be dropped in reverse order;
@@ -31,11 +35,13 @@ pub(crate) struct Entered {
 pub(crate) fn enter(core: &Rc<Core>) -> Entered {
     let core = Rc::clone(core);
     let outer = CURRENT.replace(Rc::as_ptr(&core));
-    Entered { core, outer }
+    let outer_strand = STRAND.replace(ptr::null());
+    Entered { core, outer, outer_strand }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        STRAND.set(self.outer_strand);
         let left = CURRENT.replace(self.outer);
         debug_assert_eq!(left, Rc::as_ptr(&self.core), "runtimes are left in the reverse order of entering");
     }
@@ -132,5 +138,59 @@ pub fn poll_budget(context: &mut Context<'_>) -> Poll<()> {
             Poll::Pending
         }
         _ => Poll::Ready(()),
+    }
+}
+
+/// What [`replace_strand`] has put there: which stack of an upper floor this thread is on. Null: none of theirs.
+#[inline]
+pub fn strand() -> *const () {
+    STRAND.get()
+}
+
+/// Says which stack of an upper floor this thread is on from now on; gives what was said before.
+///
+/// # Safety
+/// One floor alone may call this, as it follows the pointers that it finds there: for as long as one is there, it must be
+/// good.
+#[inline]
+pub unsafe fn replace_strand(strand: *const ()) -> *const () {
+    STRAND.replace(strand)
+}
+
+/// Keeps the memory of a runtime, for references into it from stacks that may outlive its end. Whether the runtime still
+/// runs is another matter.
+///
+/// ```
+/// use runtime_executor::{Executor, current::{self, Anchor}};
+/// let executor = Executor::builder().build();
+/// let anchor: Anchor = executor.block_on(async { current::anchor().unwrap() });
+/// assert!(!anchor.is_current());
+/// executor.block_on(async { assert!(anchor.is_current()) });
+/// ```
+#[derive(Clone)]
+pub struct Anchor(Rc<Core>);
+
+/// An anchor in the runtime of this thread, if there is one.
+pub fn anchor() -> Option<Anchor> {
+    let core = CURRENT.get();
+    (!core.is_null()).then(|| {
+        // SAFETY: not null, so it is `Rc::as_ptr` of the one that a guard holds (C1).
+        unsafe { Rc::increment_strong_count(core) };
+        // SAFETY: the count that was just added becomes this one's.
+        Anchor(unsafe { Rc::from_raw(core) })
+    })
+}
+
+impl Anchor {
+    /// Whether it is the runtime of this thread now.
+    #[inline]
+    pub fn is_current(&self) -> bool {
+        ptr::eq(CURRENT.get(), &raw const *self.0)
+    }
+}
+
+impl fmt::Debug for Anchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Anchor").field(&self.0.id()).finish()
     }
 }

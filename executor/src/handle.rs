@@ -129,7 +129,12 @@ impl<F: Future> Future for CatchPanic<F> {
 
 /// The task never came to be, or its runtime ended under it.
 fn lost(spawned_at: &'static Location<'static>) -> JoinError {
-    JoinError::cancelled(task::error::Label { id: task::TaskId(0), name: Some("remote".into()), spawned_at })
+    JoinError::cancelled(task::error::Label {
+        noun: "task",
+        id: task::TaskId(0),
+        name: Some("remote".into()),
+        spawned_at,
+    })
 }
 
 impl<T> Future for SharedJoinHandle<T> {

@@ -32,7 +32,7 @@ pub use executor::{Builder, Executor, OnExit, Stopped};
 pub use future::{join_all, race, try_join_all};
 pub use handle::{Handle, SharedJoinHandle};
 pub use inbox::RuntimeGone;
-pub use observe::Report;
+pub use observe::{Report, report_abandoned};
 pub use park::{Park, ThreadPark};
 pub use random::random_u64;
 pub use registry::RuntimeId;

@@ -59,6 +59,8 @@
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
 
 pub mod cluster;
+#[cfg(feature = "greenlet")]
+pub mod greenlet;
 pub mod guide;
 mod inspector;
 mod runtime;

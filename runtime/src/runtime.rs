@@ -4,6 +4,8 @@ mod insight;
 
 use crate::inspector::{self, Inspected};
 use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, inspect::OnDeadlock, time::Clock};
+#[cfg(feature = "greenlet")]
+use runtime_io::stack::{self, StackPool};
 use runtime_io::{Reactor, ThreadProbe};
 use std::{io, time::Duration};
 
@@ -147,6 +149,10 @@ impl Builder {
     pub fn build(self) -> io::Result<Runtime> {
         let reactor = Reactor::new()?;
         let mut executor = self.executor.park(reactor.clone()).extension(reactor);
+        #[cfg(feature = "greenlet")]
+        {
+            executor = executor.extension(StackPool::new(stack::Options::default()));
+        }
         if self.watches_stalls {
             executor = executor.stall_probe(ThreadProbe::new()?);
         }

@@ -16,6 +16,7 @@ pub(crate) const NAME_BYTES: usize = 48;
 #[derive(Clone, Copy)]
 pub struct Glance {
     polls: u64,
+    noun: &'static str,
     task: Option<(TaskId, Option<&'static Location<'static>>)>,
     name: [u8; NAME_BYTES],
     name_len: u8,
@@ -37,8 +38,13 @@ impl Glance {
     /// ```
     pub fn take() -> Option<Self> {
         current::with(|core| {
-            let mut glance =
-                Self { polls: core.counters().polls.get(), task: None, name: [0; NAME_BYTES], name_len: 0 };
+            let mut glance = Self {
+                polls: core.counters().polls.get(),
+                noun: "task",
+                task: None,
+                name: [0; NAME_BYTES],
+                name_len: 0,
+            };
             if let Some(task) = core.running() {
                 glance.see(core, task);
             }
@@ -48,6 +54,7 @@ impl Glance {
 
     fn see(&mut self, core: &Core, task: TaskRef) {
         let is_main = task == core.root();
+        self.noun = task.noun();
         self.task = Some((task.id(), (!is_main).then(|| task.spawned_at())));
         if !is_main {
             self.name_len = task.glance_at_name(&mut self.name) as u8;
@@ -64,7 +71,7 @@ impl Glance {
         let (id, spawned_at) = self.task?;
         let name = self.name_bytes();
         let name = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
-        Some(TaskInfo::new(id, name, spawned_at))
+        Some(TaskInfo::new(self.noun, id, name, spawned_at))
     }
 
     /// As [`task`](Self::task), for a signal handler, which cannot allocate: which one, and where it was spawned, if it is not

@@ -16,7 +16,7 @@ mod report;
 mod stuck;
 mod waits;
 
-pub use report::Report;
+pub use report::{Report, report_abandoned};
 pub use waits::{WaitHolder, WaitInfo, waits};
 
 pub(crate) use audit::{audit, end, task_ended};

@@ -2,6 +2,7 @@
 
 use crate::{
     core::Core,
+    current,
     inspect::Deadlock,
     task::{TaskInfo, error::discard},
 };
@@ -112,6 +113,14 @@ pub enum Report {
         /// What the panic said, if it was text.
         message: Option<String>,
     },
+    /// A stack was left as it is, with all that is on it: nothing of that will ever be dropped.
+    #[non_exhaustive]
+    Abandoned {
+        /// Whose stack it was; `None` if it was no task's.
+        task: Option<TaskInfo>,
+        /// The reason, as the end of a sentence.
+        why: &'static str,
+    },
     /// The runtime ended before a task that was spawned, and neither cancelled nor a daemon, had its first turn. In debug
     /// builds only.
     ///
@@ -176,6 +185,10 @@ impl fmt::Display for Report {
                     "{task} panicked{colon} {message}; its JoinHandle was dropped, so nobody will be told"
                 )
             }
+            Self::Abandoned { task, why } => {
+                let task = Name(task.as_ref());
+                write!(f, "the stack of {task} was abandoned, and nothing on it will ever be dropped: {why}")
+            }
             Self::NeverRan { task, others } => {
                 write!(f, "{task}")?;
                 if *others > 0 {
@@ -207,12 +220,30 @@ pub(crate) fn report(core: &Core, report: Report) {
     core.call_observer();
 }
 
+/// Tells that the stack of the task that runs now was abandoned; `why` is the end of a sentence.
+///
+/// ```
+/// use runtime_executor::{Executor, Report, report_abandoned};
+/// let executor = Executor::builder().on_report(|report| assert!(matches!(report, Report::Abandoned { .. }))).build();
+/// executor.block_on(async { report_abandoned("it was too deep") });
+/// ```
+pub fn report_abandoned(why: &'static str) {
+    let told = current::with(|core| {
+        let task = core.running().map(|task| TaskInfo::of(core, task));
+        report(core, Report::Abandoned { task, why });
+    });
+    if told.is_none() {
+        // A closed standard error must not become a second failure.
+        let _ = writeln!(std::io::stderr(), "runtime: {}", Report::Abandoned { task: None, why });
+    }
+}
+
 /// The same, if somebody reads reports. Gives it back otherwise.
-pub(crate) fn submit(core: &Core, unread: Report) -> Result<(), Report> {
+pub(crate) fn submit(core: &Core, unread: Box<Report>) -> Result<(), Box<Report>> {
     if core.observed().on_report.is_none() {
         return Err(unread);
     }
-    report(core, unread);
+    report(core, *unread);
     Ok(())
 }
 

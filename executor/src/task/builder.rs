@@ -1,8 +1,10 @@
 //! Spawning.
 
 use super::{
+    cell::{self, Beginning, Treatment},
+    gradual::PollCancel,
     handle::JoinHandle,
-    raw::{self, Beginning, TaskRef},
+    raw::TaskRef,
 };
 use crate::{
     core::Core,
@@ -55,7 +57,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_if(core, !core.is_closing(), future, name, daemon, spawned_at)
+    spawn_if(core, !core.is_closing(), Treatment::PLAIN, future, name, daemon, spawned_at)
 }
 
 /// Makes a task that is cancelled already unless `is_welcome`.
@@ -63,6 +65,7 @@ where
 fn spawn_if<F>(
     core: &Core,
     is_welcome: bool,
+    treatment: Treatment<F>,
     future: F,
     name: Option<String>,
     daemon: bool,
@@ -74,13 +77,13 @@ where
 {
     let parent = core.running().map(TaskRef::key);
     let beginning = Beginning { id: core.next_task_id(), name, daemon, spawned_at, parent };
-    let (queued, joined) = raw::create(core.blocks(), core.slots(), beginning, future);
+    let (queued, joined) = cell::create(core.blocks(), core.slots(), beginning, treatment, future);
     core.task_began(daemon);
     if let Some(hooks) = core.hooks() {
         hooks.spawned(core, queued.task());
     }
     if !is_welcome {
-        queued.unqueue(core).cancel_now(core);
+        queued.unqueue(core).drop_now(core);
     } else {
         core.push(queued);
     }
@@ -159,7 +162,23 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        spawn_if(core, true, future, self.name, self.daemon, spawned_at)
+        spawn_if(core, true, Treatment::PLAIN, future, self.name, self.daemon, spawned_at)
+    }
+
+    /// Starts a task that takes turns to end.
+    pub(super) fn spawn_gradual_on<F>(
+        self,
+        core: &Core,
+        spawned_at: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: PollCancel + 'static,
+        F::Output: 'static,
+    {
+        core.cleanups().gradual_began();
+        let is_welcome = !core.is_closing();
+        spawn_if(core, is_welcome, Treatment::GRADUAL, future, self.name, self.daemon, spawned_at)
     }
 
     /// Starts it as a child of `group`, as [`TaskGroup::spawn`] does.
@@ -194,7 +213,7 @@ impl Builder {
     where
         F: Future<Output = ()> + 'static,
     {
-        let handle = spawn_if(core, true, cleanup, self.name, self.daemon, registered);
+        let handle = spawn_if(core, true, Treatment::PLAIN, cleanup, self.name, self.daemon, registered);
         core.cleanups().began(handle.id());
     }
 
@@ -214,6 +233,6 @@ impl Builder {
             drop(future);
             unreachable!("cancelled before its first poll")
         };
-        spawn_if(core, false, future, self.name, self.daemon, spawned_at)
+        spawn_if(core, false, Treatment::PLAIN, future, self.name, self.daemon, spawned_at)
     }
 }

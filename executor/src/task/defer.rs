@@ -161,7 +161,7 @@ fn report(core: &Core, registered: &'static Location<'static>) {
 /// The cleanups of one runtime.
 pub(crate) struct Cleanups {
     grace: Duration,
-    /// Guards that exist.
+    /// Guards, and tasks that take turns to end.
     armed: Cell<isize>,
     /// Tasks that clean up.
     running: RefCell<BTreeSet<TaskId>>,
@@ -199,6 +199,29 @@ impl Cleanups {
 
     pub(crate) fn began(&self, task: TaskId) {
         self.running.borrow_mut().insert(task);
+    }
+
+    /// There is a task that takes turns to end.
+    pub(crate) fn gradual_began(&self) {
+        self.armed(1);
+    }
+
+    /// It has ended.
+    pub(crate) fn gradual_ended(&self, task: TaskId) {
+        self.armed(-1);
+        self.running.borrow_mut().remove(&task);
+    }
+
+    /// Nobody waits for these any more.
+    pub(crate) fn give_up(&self, tasks: &[TaskId]) {
+        let mut running = self.running.borrow_mut();
+        tasks.iter().for_each(|task| {
+            running.remove(task);
+        });
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
     }
 }
 

@@ -35,6 +35,7 @@ struct Failure {
 /// What names a task to a human.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Label {
+    pub(crate) noun: &'static str,
     pub(crate) id: TaskId,
     pub(crate) name: Option<String>,
     pub(crate) spawned_at: &'static Location<'static>,
@@ -42,11 +43,19 @@ pub(crate) struct Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.id)?;
+        write_id(f, self.noun, self.id)?;
         if let Some(name) = &self.name {
             write!(f, " '{name}'")?;
         }
         write!(f, " (spawned at {})", self.spawned_at)
+    }
+}
+
+/// `greenlet 7`; the main task is called by no number.
+pub(crate) fn write_id(f: &mut fmt::Formatter<'_>, noun: &str, id: TaskId) -> fmt::Result {
+    match id {
+        TaskId::MAIN => write!(f, "{id}"),
+        TaskId(number) => write!(f, "{noun} {number}"),
     }
 }
 
@@ -99,11 +108,12 @@ impl JoinError {
     /// Says that a task panicked and that nobody will ever ask: nothing is lost silently.
     #[cold]
     pub(crate) fn report_unobserved(&self) {
-        let Label { id, name, spawned_at } = self.0.label.clone();
+        let Label { noun, id, name, spawned_at } = self.0.label.clone();
         let message = self.0.panic.as_ref().and_then(|payload| {
             message_of(&**payload.lock().unwrap_or_else(PoisonError::into_inner)).map(str::to_owned)
         });
-        let report = Report::Panicked { task: TaskInfo::new(id, name, Some(spawned_at)), message };
+        let task = TaskInfo::new(noun, id, name, Some(spawned_at));
+        let report = Box::new(Report::Panicked { task, message });
         let unread = current::with_or_none(|core| match core {
             Some(core) => observe::submit(core, report),
             None => Err(report),

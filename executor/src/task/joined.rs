@@ -8,9 +8,10 @@
 use super::{
     TaskId,
     blocks::Blocks,
+    cell::{Beginning, Treatment, create},
     details::Callback,
     error::{JoinError, discard},
-    raw::{Beginning, TaskRef, create},
+    raw::TaskRef,
     slots::Slots,
     state::State,
     waker::Waiter,
@@ -148,7 +149,7 @@ impl Root {
             spawned_at: Location::caller(),
             parent: None,
         };
-        let (queued, joined) = create::<Pending<()>>(blocks, slots, beginning, pending());
+        let (queued, joined) = create(blocks, slots, beginning, Treatment::<Pending<()>>::PLAIN, pending());
         drop(queued);
         Self(joined)
     }
@@ -163,6 +164,6 @@ impl Drop for Root {
     fn drop(&mut self) {
         let task = self.0.task;
         // SAFETY: FUTURE is set, and as the task takes no turns nothing else looks at the body.
-        unsafe { (task.header().vtable.cancel)(task) };
+        unsafe { (task.header().vtable.cancel)(task, None) };
     }
 }

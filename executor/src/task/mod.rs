@@ -5,13 +5,16 @@
 
 pub(crate) mod blocks;
 mod builder;
+mod cell;
 pub(crate) mod defer;
 mod details;
 pub(crate) mod error;
+mod gradual;
 mod handle;
 pub(crate) mod joined;
 mod local;
 pub(crate) mod locals;
+mod polling;
 pub(crate) mod raw;
 pub(crate) mod run_queue;
 pub(crate) mod slots;
@@ -23,9 +26,11 @@ mod yield_now;
 pub use builder::{Builder, spawn};
 pub use defer::{Defer, defer};
 pub use error::JoinError;
+pub use gradual::PollCancel;
 pub use handle::{CancelHandle, JoinHandle};
 pub use local::{Local, local};
 pub use locals::{LocalKey, NotBound, WithLocals, inherit};
+pub use polling::Polling;
 pub use yield_now::{YieldNow, yield_now};
 
 pub use crate::{
@@ -92,6 +97,7 @@ impl fmt::Debug for TaskId {
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TaskInfo {
+    noun: &'static str,
     id: TaskId,
     name: Option<String>,
     spawned_at: Option<&'static Location<'static>>,
@@ -100,18 +106,24 @@ pub struct TaskInfo {
 impl TaskInfo {
     pub(crate) fn of(core: &Core, task: raw::TaskRef) -> Self {
         if task == core.root() {
-            return Self { id: TaskId(0), name: None, spawned_at: None };
+            return Self { noun: "task", id: TaskId(0), name: None, spawned_at: None };
         }
-        let error::Label { id, name, spawned_at } = task.label();
-        Self { id, name, spawned_at: Some(spawned_at) }
+        let error::Label { noun, id, name, spawned_at } = task.label();
+        Self { noun, id, name, spawned_at: Some(spawned_at) }
     }
 
     pub(crate) fn new(
+        noun: &'static str,
         id: TaskId,
         name: Option<String>,
         spawned_at: Option<&'static Location<'static>>,
     ) -> Self {
-        Self { id, name, spawned_at }
+        Self { noun, id, name, spawned_at }
+    }
+
+    /// What it is: a `"task"`, or a kind of task with a name of its own, such as a `"greenlet"`.
+    pub fn noun(&self) -> &'static str {
+        self.noun
     }
 
     /// Its number.
@@ -133,7 +145,7 @@ impl TaskInfo {
 impl fmt::Display for TaskInfo {
     /// `task 7 'name' (spawned at file:line:column)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.id)?;
+        error::write_id(f, self.noun, self.id)?;
         if let Some(name) = &self.name {
             write!(f, " '{name}'")?;
         }

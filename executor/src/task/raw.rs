@@ -18,16 +18,16 @@
 //! T6. In a run queue, the `link` of a task is null (`RunQueue::push` sees to that) or came from a ticket by `set_next`,
 //!     which is behind it in the queue. Of any other task it is a number, or out of date, and nobody follows it.
 
-#![expect(unsafe_code, reason = "the future and its output share one hand-made block")]
+#![expect(unsafe_code, reason = "tasks are found by pointers into hand-made blocks")]
 
 use super::{
     TaskId,
     blocks::{self, Blocks},
+    cell::VTable,
     details::Details,
-    error::{JoinError, discard, drop_quietly},
-    joined::Joined,
+    error::discard,
     run_queue::Queued,
-    slots::{Key, Occupant, Slots},
+    slots::Key,
     state::State,
     waker::{self, Waiter},
 };
@@ -38,219 +38,32 @@ use crate::{
     observe,
 };
 use std::{
-    any::Any,
-    cell::{Cell, UnsafeCell},
-    mem::{ManuallyDrop, needs_drop, take},
+    cell::Cell,
+    mem::take,
     panic::{AssertUnwindSafe, Location, catch_unwind},
-    pin::Pin,
     ptr::{self, NonNull},
-    task::{Context, Poll},
+    task::Context,
 };
 
 #[repr(C)]
 pub(super) struct Header {
     pub(super) vtable: &'static VTable,
-    key: Key,
+    pub(super) key: Key,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) joiner: Cell<Option<Waiter>>,
     pub(super) details: Cell<Option<Box<Details>>>,
     /// The next in the run queue, or, without QUEUED, when the task was polled last (T6).
     pub(super) link: Cell<*const ()>,
     /// The low 56 bits of the number, which no program lives to exhaust.
-    id: [u8; 7],
-    state: Cell<State>,
+    pub(super) id: [u8; 7],
+    pub(super) state: Cell<State>,
 }
 
 const _: () = assert!(size_of::<Header>() <= 64, "the header outgrew its cache line");
 
-#[repr(C)]
-struct TaskCell<F: Future> {
-    header: Header,
-    body: UnsafeCell<Body<F>>,
-}
-
-/// Both at offset 0 (`repr(C)`).
-#[repr(C)]
-union Body<F: Future> {
-    future: ManuallyDrop<F>,
-    output: ManuallyDrop<Result<F::Output, JoinError>>,
-}
-
-/// The operations that know the types.
-pub(super) struct VTable {
-    size: blocks::Size,
-    /// Polls; true: the output has taken the future's place. Needs FUTURE and RUNNING.
-    poll: unsafe fn(TaskRef, &mut Context<'_>) -> bool,
-    /// Drops the future and puts `Err(cancelled)` in its place. Needs FUTURE and RUNNING.
-    pub(super) cancel: unsafe fn(TaskRef),
-    /// The output. Needs OUTPUT for as long as the reference lives.
-    pub(super) output: unsafe fn(TaskRef) -> NonNull<dyn Any>,
-    /// Drops the output, after reporting a panic that nobody will see. Needs OUTPUT to have been set.
-    drop_output: unsafe fn(TaskRef),
-}
-
 /// Points to a task. Crate-private, and valid by T3 wherever one is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TaskRef(NonNull<Header>);
-
-impl<F> TaskCell<F>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    const SIZE: blocks::Size = blocks::Size::of::<Self>();
-
-    const VTABLE: &'static VTable = &VTable {
-        size: Self::SIZE,
-        poll: Self::poll,
-        cancel: Self::cancel,
-        output: Self::output,
-        drop_output: Self::drop_output,
-    };
-
-    /// Where the future is while FUTURE is set.
-    ///
-    /// # Safety
-    /// `task` must be a block of this type.
-    #[inline]
-    unsafe fn future(task: TaskRef) -> *mut F {
-        let cell = task.0.cast::<Self>().as_ptr();
-        // SAFETY: in bounds of the block (T1).
-        let body = unsafe { &raw const (*cell).body };
-        UnsafeCell::raw_get(body).cast()
-    }
-
-    /// Where the output is while OUTPUT is set.
-    ///
-    /// # Safety
-    /// `task` must be a block of this type.
-    #[inline]
-    unsafe fn outcome(task: TaskRef) -> *mut Result<F::Output, JoinError> {
-        // SAFETY: our caller's; the fields of the body share their place.
-        unsafe { Self::future(task) }.cast()
-    }
-
-    unsafe fn poll(task: TaskRef, context: &mut Context<'_>) -> bool {
-        // SAFETY: our caller vouches for the type.
-        let future = unsafe { Self::future(task) };
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: FUTURE is set and nobody else looks (T4, T5).
-            let future = unsafe { &mut *future };
-            // SAFETY: the block does not move, and the future is dropped in place (T4).
-            let future = unsafe { Pin::new_unchecked(future) };
-            future.poll(context)
-        }));
-        let output = match polled {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(value)) => Ok(value),
-            Err(payload) => Err(JoinError::panicked(task.label(), payload)),
-        };
-        // SAFETY: as our caller's.
-        unsafe { Self::replace(task, output) };
-        true
-    }
-
-    unsafe fn cancel(task: TaskRef) {
-        // SAFETY: as our caller's.
-        unsafe { Self::replace(task, Err(JoinError::cancelled(task.label()))) };
-    }
-
-    /// Drops the future and puts the output in its place, if anybody could see or notice it; a panic in that drop becomes
-    /// the output.
-    ///
-    /// # Safety
-    /// As for `poll` of the vtable.
-    #[inline(always)]
-    unsafe fn replace(task: TaskRef, output: Result<F::Output, JoinError>) {
-        // SAFETY: our caller vouches for the type.
-        let future = unsafe { Self::future(task) };
-        let dropped = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: FUTURE is set, nobody else looks (T4, T5), and the write below ends its use.
-            unsafe { future.drop_in_place() }
-        }));
-        let output = match dropped {
-            Ok(()) => output,
-            Err(payload) => {
-                drop_quietly(output);
-                Err(JoinError::panicked(task.label(), payload))
-            }
-        };
-        task.clear(State::FUTURE);
-        let is_seen = task.has(State::HANDLE) || Details::are_in(&task.header().details);
-        if !is_seen && !needs_drop::<F::Output>() && output.is_ok() {
-            return;
-        }
-        // SAFETY: our caller vouches for the type.
-        let outcome = unsafe { Self::outcome(task) };
-        // SAFETY: the future is gone, nobody else looks.
-        unsafe { outcome.write(output) };
-        task.set(State::OUTPUT);
-    }
-
-    unsafe fn output(task: TaskRef) -> NonNull<dyn Any> {
-        // SAFETY: our caller vouches for the type.
-        let outcome = unsafe { Self::outcome(task) };
-        // SAFETY: inside a block, not null.
-        unsafe { NonNull::new_unchecked(outcome) }
-    }
-
-    unsafe fn drop_output(task: TaskRef) {
-        // SAFETY: our caller vouches for the type.
-        let outcome = unsafe { Self::outcome(task) };
-        // SAFETY: the body holds the output and our caller gave it up.
-        let output = unsafe { outcome.read() };
-        match output {
-            Err(error) if error.is_panic() => error.report_unobserved(),
-            output => drop_quietly(output),
-        }
-    }
-}
-
-/// What a task begins with, besides its future.
-pub(super) struct Beginning {
-    pub(super) id: TaskId,
-    pub(super) name: Option<String>,
-    pub(super) daemon: bool,
-    pub(super) spawned_at: &'static Location<'static>,
-    /// The task that spawns it.
-    pub(super) parent: Option<Key>,
-}
-
-/// Makes a task that lives in a slot, with one ticket for its first turn and one handle.
-#[inline(always)] // so that a large future is built in its block, not copied from frame to frame
-pub(super) fn create<F>(
-    blocks: &Blocks,
-    slots: &Slots,
-    beginning: Beginning,
-    future: F,
-) -> (Queued, Joined<F::Output>)
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let task = TaskRef(blocks::allocate(blocks, TaskCell::<F>::SIZE).cast());
-    let Beginning { id, name, daemon, spawned_at, parent } = beginning;
-    let details = name.map(|name| Box::new(Details { name: Some(name), callbacks: Vec::new() }));
-    let daemon = if daemon { State::DAEMON } else { 0 };
-    let [id @ .., _] = id.0.to_le_bytes();
-    let header = Header {
-        vtable: TaskCell::<F>::VTABLE,
-        key: slots.insert(Occupant::Task(task), parent),
-        spawned_at,
-        joiner: Cell::new(None),
-        details: Cell::new(details),
-        link: Cell::new(ptr::null()),
-        id,
-        state: Cell::new(State(State::FUTURE | State::QUEUED | State::HANDLE | daemon)),
-    };
-    // SAFETY: the block is new and begins with its header (T1).
-    unsafe { task.0.write(header) };
-    // SAFETY: the block was allocated for this type.
-    let place = unsafe { TaskCell::<F>::future(task) };
-    // SAFETY: the place is in the block, and empty.
-    unsafe { place.write(future) };
-    (Queued::new(task), Joined::new(task))
-}
+pub(crate) struct TaskRef(pub(super) NonNull<Header>);
 
 impl TaskRef {
     #[inline]
@@ -365,43 +178,58 @@ impl TaskRef {
         true
     }
 
-    /// Drops the future now, at shutdown or because the runtime takes no more tasks.
+    /// Has it end now, at shutdown. One that takes turns to end may be there still.
     pub(crate) fn cancel_now(self, core: &Core) {
+        self.end_now(core, false);
+    }
+
+    /// Drops the future now, at the end of the runtime or because that takes no more tasks.
+    pub(crate) fn drop_now(self, core: &Core) {
+        self.end_now(core, true);
+    }
+
+    fn end_now(self, core: &Core, for_good: bool) {
         if self.has(State::FUTURE) && !self.has(State::RUNNING) {
             self.set(State::CANCEL);
-            self.turn(core);
+            self.take_turn(core, for_good);
         }
     }
 
     /// One turn: polls the future, or drops it if it was cancelled.
     #[inline]
     pub(super) fn turn(self, core: &Core) {
+        self.take_turn(core, false);
+    }
+
+    #[inline(always)]
+    fn take_turn(self, core: &Core, for_good: bool) {
         match core.hooks() {
-            None => self.bare_turn(core),
-            Some(hooks) => self.hooked_turn(core, hooks),
+            None => self.bare_turn(core, for_good),
+            Some(hooks) => self.hooked_turn(core, hooks, for_good),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn hooked_turn(self, core: &Core, hooks: &Hooks) {
-        hooks.around_turn(core, self, || self.bare_turn(core));
+    fn hooked_turn(self, core: &Core, hooks: &Hooks, for_good: bool) {
+        hooks.around_turn(core, self, || self.bare_turn(core, for_good));
     }
 
     #[inline(always)] // so that hooks cost the others no call
-    fn bare_turn(self, core: &Core) {
+    fn bare_turn(self, core: &Core, for_good: bool) {
         self.set(State::RUNNING | State::TURNED);
         core.refill_budget();
         let outer = core.set_running(Some(self));
         let vtable = self.header().vtable;
+        let waker = waker::waker(self.header().key);
+        let mut context = Context::from_waker(&waker);
         let finished = if self.has(State::CANCEL) {
+            let context = (!for_good).then_some(&mut context);
             // SAFETY: FUTURE is set, RUNNING is ours, and the vtable belongs to the block.
-            unsafe { (vtable.cancel)(self) };
-            true
+            unsafe { (vtable.cancel)(self, context) }
         } else {
-            let waker = waker::waker(self.header().key);
             // SAFETY: as above.
-            unsafe { (vtable.poll)(self, &mut Context::from_waker(&waker)) }
+            unsafe { (vtable.poll)(self, &mut context) }
         };
         if finished {
             self.finish(core);
@@ -420,6 +248,9 @@ impl TaskRef {
         let header = self.header();
         core.slots().vacate(header.key);
         core.task_ended(self.has(State::DAEMON));
+        if header.vtable.is_gradual {
+            core.cleanups().gradual_ended(self.id());
+        }
         if core.observed().watches_ends() {
             observe::task_ended(core, self);
         }

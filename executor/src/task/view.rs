@@ -42,6 +42,11 @@ impl TaskRef {
         self.has(State::DAEMON)
     }
 
+    /// What people call such a task.
+    pub(crate) fn noun(self) -> &'static str {
+        self.header().vtable.noun
+    }
+
     /// Where it was spawned.
     pub(crate) fn spawned_at(self) -> &'static Location<'static> {
         self.header().spawned_at
@@ -54,7 +59,7 @@ impl TaskRef {
         let details = header.details.take();
         let name = details.as_ref().and_then(|details| details.name.clone());
         header.details.set(details);
-        Label { id: self.id(), name, spawned_at: header.spawned_at }
+        Label { noun: self.noun(), id: self.id(), name, spawned_at: header.spawned_at }
     }
 
     /// Whether it will be polled.

@@ -1,0 +1,39 @@
+//! Greenlets: functions with stacks of their own, on the same loop as the tasks; feature `greenlet`.
+//!
+//! A greenlet is a task, in all respects: it is spawned, named, listed, cancelled and joined like one, and takes its turns
+//! among them. But it is written in blocking style, without `async`: where it waits, its stack is left as it is, and the
+//! thread goes on with another task.
+//!
+//! ```
+//! use runtime::{greenlet, sync::Lock, time::sleep};
+//! use std::{rc::Rc, time::Duration};
+//!
+//! #[runtime::main]
+//! async fn main() {
+//!     let total = Rc::new(Lock::new(0));
+//!     let greenlets: Vec<_> = (1..=3)
+//!         .map(|n| {
+//!             let total = total.clone();
+//!             greenlet::spawn(move || {
+//!                 let mut total = greenlet::wait(total.acquire());
+//!                 greenlet::wait(sleep(Duration::from_millis(1))); // the others wait for the lock
+//!                 *total += n;
+//!             })
+//!         })
+//!         .collect();
+//!     runtime::join_all(greenlets).await;
+//!     assert_eq!(*total.acquire().await, 6);
+//! }
+//! ```
+
+mod handle;
+mod killed;
+mod run;
+mod stacks;
+mod switch;
+mod wait;
+
+pub use handle::{Builder, JoinHandle, spawn};
+pub use killed::Killed;
+pub use run::{Run, run};
+pub use wait::{is_inside, wait};

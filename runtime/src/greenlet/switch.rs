@@ -1,0 +1,380 @@
+//! Strands: stacks with what runs on them, and the switch from one to another. All unsafe code of greenlets.
+//!
+//! ```text
+//!            first resume            pause               resume
+//! Fresh(f) ───────────────> running ───────> suspended ─────────> running ──> ended: returned, or panicked
+//!     │ drop                                     │ drop
+//!     └──> f is dropped, there was no stack      └──> thrown at until it has unwound; abandoned if it never does
+//! ```
+//!
+//! K1. A `Head` is made with its `Strand`, does not move, and is freed after the strand's stack has ended; with an abandoned
+//!     stack it stays for ever. So whatever runs on a strand, or on one above it, may refer to its head.
+//! K2. The thread's strand pointer (`current::strand`) is null or the head of the strand whose stack the thread is on. Only
+//!     `resume` changes it, and puts back what was there before it returns; entering a runtime hides it. The `outer`s lead
+//!     from there to the strands below, each of which is in the middle of a `resume` further down this very stack.
+//! K3. `yielder` is good while its strand runs: it points into that strand's stack. To suspend by it is to leave all stacks
+//!     above as well (a tower), and to come back to the very place.
+//! K4. `waker` is good while the strand is being resumed: it is borrowed from who polls. Nobody keeps it across a pause.
+//! K5. A stack may hold references into the runtime in which it ran: an anchor keeps that in memory, and elsewhere the strand
+//!     is not resumed.
+//! K6. What runs on a strand is `'static`, and neither the strand nor anything here is `Send`: a stack stays on its thread.
+
+#![expect(unsafe_code, reason = "a stack is left in the middle, by pointers into it")]
+
+use super::killed::Killed;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use runtime_executor::{
+    current::{self, Anchor},
+    report_abandoned,
+    task::Polling,
+};
+use runtime_io::stack::Stack;
+use std::{
+    any::Any,
+    cell::Cell,
+    fmt,
+    marker::PhantomData,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    ptr::{self, NonNull},
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+/// How often a strand is told to end before it is given up. A `catch_unwind` around a loop's body swallows as many.
+const MAX_THROWS: u32 = 100;
+
+type Panic = Box<dyn Any + Send>;
+type Route<R> = Coroutine<(), (), Result<R, Panic>, Stack>;
+
+/// Who resumes a strand, and so who is behind it while it is suspended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// A future: the strand may wait for something, and its poller is told Pending.
+    Future,
+    #[expect(dead_code, reason = "for raw greenlets")]
+    /// Code of the strand below: to wait is to suspend that one, which takes this one along.
+    Plain,
+}
+
+/// What came of resuming.
+pub(super) enum Step<R> {
+    /// It paused.
+    Suspended,
+    Returned(R),
+    Panicked(Panic),
+}
+
+struct Head {
+    kind: Kind,
+    /// The strand below, while this one is resumed.
+    outer: Cell<*const Head>,
+    /// Where to go on when it is resumed: its own head, or that of the top of a tower.
+    top: Cell<*const Head>,
+    yielder: Cell<*const Yielder<(), ()>>,
+    waker: Cell<*const Waker>,
+    is_killed: Cell<bool>,
+    throws: Cell<u32>,
+    unwinding: Cell<Unwinding>,
+    /// Other code of this thread was unwinding when it was resumed last.
+    others_unwind: Cell<bool>,
+}
+
+/// Whether a strand that pauses does so in a destructor, while it is being unwound. The thread alone counts panics, those of
+/// all its stacks together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unwinding {
+    No,
+    Yes,
+    /// Somebody is, and it may be this one.
+    Unclear,
+}
+
+/// A stack and what runs on it.
+pub(super) struct Strand<R: 'static> {
+    head: NonNull<Head>,
+    /// Until it has ended, or was abandoned.
+    route: Option<Route<R>>,
+    is_abandoned: bool,
+    anchor: Option<Anchor>,
+    /// Its own part of what belongs to a poll, once it has begun.
+    polling: Option<Polling>,
+    is_local: PhantomData<*mut ()>,
+}
+
+impl<R: 'static> Strand<R> {
+    /// A strand for `f`, which begins when it is resumed.
+    pub(super) fn new(kind: Kind, stack: Stack, f: impl FnOnce() -> R + 'static) -> Self {
+        let head = NonNull::from(Box::leak(Box::new(Head::new(kind))));
+        // SAFETY: K1.
+        unsafe { head.as_ref() }.top.set(head.as_ptr());
+        let route = Route::with_stack(stack, move |yielder, ()| {
+            // SAFETY: K1.
+            unsafe { head.as_ref() }.yielder.set(yielder);
+            catch_unwind(AssertUnwindSafe(f))
+        });
+        let route = Some(route);
+        Self { head, route, is_abandoned: false, anchor: None, polling: None, is_local: PhantomData }
+    }
+
+    fn head(&self) -> &Head {
+        // SAFETY: K1.
+        unsafe { self.head.as_ref() }
+    }
+
+    #[expect(dead_code, reason = "for raw greenlets")]
+    /// Names it among those that live.
+    pub(super) fn id(&self) -> StrandId {
+        StrandId(self.head.addr().get())
+    }
+
+    /// Whether it has begun, and not ended.
+    pub(super) fn is_suspended(&self) -> bool {
+        self.route.as_ref().is_some_and(|route| route.started() && !route.done())
+    }
+
+    /// From now on its pauses throw [`Killed`], but for those of destructors while it is being unwound.
+    pub(super) fn kill(&self) {
+        self.head().is_killed.set(true);
+    }
+
+    /// It was killed, and did not hear of it as somebody's stack is being unwound, perhaps its own: to be resumed again soon.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.head().is_killed.get() && self.head().unwinding.get() == Unwinding::Unclear
+    }
+
+    /// It swallows whatever is thrown at it.
+    pub(super) fn is_incorrigible(&self) -> bool {
+        self.head().throws.get() > MAX_THROWS
+    }
+
+    /// Lets it run until it pauses or ends. The waker is for its waits, if its kind is `Future`.
+    ///
+    /// # Panics
+    /// If it has ended, and if it began in a runtime that is not the current one.
+    #[track_caller]
+    pub(super) fn resume(&mut self, waker: &Waker) -> Step<R> {
+        self.hold_on_to_runtime();
+        let route = self.route.as_mut().expect("a strand that has ended is not resumed");
+        // SAFETY: K1.
+        let head = unsafe { self.head.as_ref() };
+        let ambient = self.polling.is_none().then(Polling::now);
+        self.polling.iter_mut().for_each(Polling::swap);
+        head.others_unwind.set(head.unwinding.get() != Unwinding::Yes && thread::panicking());
+        head.waker.set(waker);
+        // SAFETY: K2.
+        let outer = unsafe { current::replace_strand(head.top.get().cast()) };
+        head.outer.set(outer.cast());
+        let result = route.resume(());
+        // SAFETY: K2.
+        unsafe { current::replace_strand(outer) };
+        self.polling.get_or_insert_with(|| ambient.unwrap_or_default()).swap();
+        match result {
+            CoroutineResult::Yield(()) => Step::Suspended,
+            CoroutineResult::Return(result) => {
+                self.end();
+                result.map_or_else(Step::Panicked, Step::Returned)
+            }
+        }
+    }
+
+    #[track_caller]
+    fn hold_on_to_runtime(&mut self) {
+        match &self.anchor {
+            None => self.anchor = current::anchor(),
+            Some(anchor) => assert!(
+                anchor.is_current(),
+                "this stack has run inside a runtime ({anchor:?}), to which it may refer, and that does not run here \
+                 now: resume it there"
+            ),
+        }
+    }
+
+    /// Nothing is left on the stack.
+    fn end(&mut self) {
+        if let Some(route) = self.route.take() {
+            drop(route.into_stack());
+        }
+        (self.anchor, self.polling) = (None, None);
+    }
+
+    /// Leaves the stack as it is, with all that is on it and all that it refers to.
+    pub(super) fn abandon(&mut self) {
+        mem::forget((self.route.take(), self.anchor.take(), self.polling.take()));
+        self.is_abandoned = true;
+    }
+
+    /// Unwinds it here and now; gives the panic that came out of that, if it was another one.
+    fn unwind(&mut self) -> Option<Panic> {
+        if cfg!(panic = "abort") {
+            self.abandon();
+            report_abandoned(
+                "with `panic = \"abort\"` a stack cannot be unwound. Let greenlets return before they are dropped",
+            );
+            return None;
+        }
+        if !self.anchor.as_ref().is_none_or(Anchor::is_current) {
+            self.abandon();
+            report_abandoned(
+                "its runtime does not run here any more. Drop it inside the runtime in which it ran",
+            );
+            return None;
+        }
+        self.kill();
+        match self.resume(Waker::noop()) {
+            Step::Suspended => {
+                self.abandon();
+                report_abandoned(if self.is_incorrigible() { SWALLOWS } else { WAITS_FOR_EVER });
+                None
+            }
+            Step::Returned(value) => catch_unwind(AssertUnwindSafe(|| drop(value))).err(),
+            Step::Panicked(panic) => (!panic.is::<Killed>()).then_some(panic),
+        }
+    }
+}
+
+/// Why a stack is abandoned.
+pub(super) const SWALLOWS: &str = "it was told to end a hundred times, and a `catch_unwind` has swallowed it each time. Let \
+                                   `greenlet::Killed` pass";
+const WAITS_FOR_EVER: &str = "a destructor on it waits, and what it waits for cannot come any more. Let destructors that wait \
+                              run before the end: kill the greenlet, and wait for that";
+
+impl<R> Drop for Strand<R> {
+    /// # Panics
+    /// With the panic of a destructor on the stack.
+    fn drop(&mut self) {
+        let panic = if self.is_suspended() { self.unwind() } else { None };
+        if !self.is_abandoned {
+            // One that has not begun drops what it was to run.
+            self.route = None;
+            // SAFETY: K1: made by `Box::leak`, and the stack has ended.
+            drop(unsafe { Box::from_raw(self.head.as_ptr()) });
+        }
+        match panic {
+            Some(panic) if !thread::panicking() => resume_unwind(panic),
+            panic => mem::forget(panic),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Strand<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Strand").field("is_suspended", &self.is_suspended()).finish_non_exhaustive()
+    }
+}
+
+impl Head {
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            outer: Cell::new(ptr::null()),
+            top: Cell::new(ptr::null()),
+            yielder: Cell::new(ptr::null()),
+            waker: Cell::new(ptr::null()),
+            is_killed: Cell::new(false),
+            throws: Cell::new(0),
+            unwinding: Cell::new(Unwinding::No),
+            others_unwind: Cell::new(false),
+        }
+    }
+
+    /// Leaves this strand, and all above it, until it is resumed. While it runs, and from nowhere else.
+    ///
+    /// # Panics
+    /// With [`Killed`], if it was killed.
+    fn pause(&self) {
+        self.note_unwinding();
+        self.throw_if_killed();
+        self.suspend();
+        self.throw_if_killed();
+    }
+
+    fn suspend(&self) {
+        self.top.set(current::strand().cast());
+        // SAFETY: K3.
+        let yielder = unsafe { &*self.yielder.get() };
+        yielder.suspend(());
+    }
+
+    fn note_unwinding(&self) {
+        self.unwinding.set(match (thread::panicking(), self.others_unwind.get()) {
+            (false, _) => Unwinding::No,
+            (true, false) => Unwinding::Yes,
+            (true, true) => Unwinding::Unclear,
+        });
+    }
+
+    fn throw_if_killed(&self) {
+        let may_throw = match self.unwinding.get() {
+            Unwinding::No => true,
+            Unwinding::Yes => false,
+            Unwinding::Unclear => !thread::panicking(),
+        };
+        if !(self.is_killed.get() && may_throw) {
+            return;
+        }
+        self.throws.set(self.throws.get() + 1);
+        while self.throws.get() > MAX_THROWS {
+            self.suspend();
+        }
+        resume_unwind(Box::new(Killed::new()));
+    }
+}
+
+/// Names a strand among those that live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct StrandId(usize);
+
+#[expect(dead_code, reason = "for raw greenlets")]
+/// The innermost strand that this thread is on.
+pub(super) fn innermost() -> Option<StrandId> {
+    with_head(|head| head.map(|head| StrandId(ptr::from_ref(head).addr())))
+}
+
+#[expect(dead_code, reason = "for raw greenlets")]
+/// Leaves the innermost strand, whatever its kind, until it is resumed. False: this thread is on none.
+pub(super) fn pause() -> bool {
+    with_head(|head| head.map(Head::pause)).is_some()
+}
+
+/// Whether there is a strand to suspend while something is waited for.
+pub(super) fn may_wait() -> bool {
+    with_future_head(|head| head.is_some())
+}
+
+/// Polls until it is ready, and leaves the nearest strand of kind `Future` meanwhile; `None` if there is none.
+///
+/// It is polled with a waker of its own: what it polls in turn may come here again, and leave in the middle.
+pub(super) fn wait<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    with_future_head(|head| {
+        let head = head?;
+        loop {
+            // SAFETY: K4.
+            let waker = unsafe { &*head.waker.get() }.clone();
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            drop(waker);
+            match polled {
+                Poll::Ready(output) => return Some(output),
+                Poll::Pending => head.pause(),
+            }
+        }
+    })
+}
+
+/// `f` returns, or unwinds, on the strand on which it was called.
+fn with_head<T>(f: impl FnOnce(Option<&Head>) -> T) -> T {
+    let head: *const Head = current::strand().cast();
+    // SAFETY: K2, K1.
+    f(unsafe { head.as_ref() })
+}
+
+fn with_future_head<T>(f: impl FnOnce(Option<&Head>) -> T) -> T {
+    with_head(|mut next| {
+        while let Some(head) = next.filter(|head| head.kind != Kind::Future) {
+            // SAFETY: K2, K1.
+            next = unsafe { head.outer.get().as_ref() };
+        }
+        f(next)
+    })
+}

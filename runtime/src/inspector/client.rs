@@ -5,7 +5,6 @@ use runtime_io::owner::{own_user, user_of};
 use std::{
     env,
     io::{self, Read, Write},
-    os::unix::net::UnixStream,
     path::Path,
     process::ExitCode,
     time::Duration,
@@ -57,13 +56,13 @@ pub(crate) fn main() -> ExitCode {
 fn list(directory: &Path) -> String {
     let processes = place::processes(directory).unwrap_or_default();
     let live =
-        processes.iter().filter(|process| UnixStream::connect(place::socket(directory, **process)).is_ok());
+        processes.iter().filter(|process| place::connect(&place::socket(directory, **process)).is_ok());
     live.map(|process| format!("{process}\n")).collect()
 }
 
 fn ask(directory: &Path, question: &str, process: u32) -> Result<String, String> {
     let path = place::socket(directory, process);
-    let mut socket = UnixStream::connect(&path).map_err(|error| {
+    let mut socket = place::connect(&path).map_err(|error| {
         format!("process {process} cannot be asked ({error}): was it started with RUNTIME_INSPECT=1, by this user?")
     })?;
     let mut converse = || {

@@ -20,11 +20,11 @@ use runtime_io::{
 };
 use std::{
     env, fs,
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     mem,
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
-    process, slice,
+    process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -131,7 +131,7 @@ impl Server {
     fn stop(self) {
         self.ends.store(true, Ordering::Release);
         // It wakes up for this, or is with a client, who is answered first.
-        let roused = UnixStream::connect(&self.path);
+        let roused = place::connect(&self.path);
         let _ = fs::remove_file(&self.path);
         if roused.is_ok() {
             let _ = self.thread.join();
@@ -162,12 +162,7 @@ fn converse(mut client: UnixStream) -> io::Result<()> {
     if ![own_user(), 0].contains(&user_of(&client)?) {
         return Ok(());
     }
-    let mut question = String::new();
-    let mut byte = 0;
-    let mut asked = (&mut client).take(MAX_QUESTION);
-    while asked.read(slice::from_mut(&mut byte))? == 1 && byte != b'\n' {
-        question.push(char::from(byte));
-    }
+    let question = question_from(&client)?;
     let subjects = inspector().subjects.clone();
     let text = match Question::parse(&question) {
         Some(question) => answer(question, &subjects),
@@ -176,18 +171,32 @@ fn converse(mut client: UnixStream) -> io::Result<()> {
     client.write_all(text.as_bytes())
 }
 
+/// What somebody asks: a line. A signal interrupts a read that has a limit even if its handler has system calls go on.
+fn question_from(client: impl Read) -> io::Result<String> {
+    let mut question = Vec::new();
+    BufReader::new(client.take(MAX_QUESTION)).read_until(b'\n', &mut question)?;
+    Ok(String::from_utf8_lossy(&question).trim_end_matches('\n').to_owned())
+}
+
+/// Calls for every byte that comes, to the end.
+fn on_each_byte(mut bytes: impl Read, mut call: impl FnMut()) {
+    // `read` would end at the first interruption, and nobody would catch the next SIGQUIT: the process would end.
+    while bytes.read_exact(&mut [0]).is_ok() {
+        call();
+    }
+}
+
 /// Answers ^\ at the terminal with the tasks of all inspected runtimes, from now on, unless that signal is used already.
 fn answer_quit() {
-    let watch = |mut signals: UnixStream| {
-        let mut byte = 0;
-        while signals.read(slice::from_mut(&mut byte)).is_ok_and(|read| read == 1) {
-            let subjects = inspector().subjects.clone();
-            say(&format!("SIGQUIT\n{}", answer(Question::Tree, &subjects)));
-        }
+    let tell = || {
+        let subjects = inspector().subjects.clone();
+        say(&format!("SIGQUIT\n{}", answer(Question::Tree, &subjects)));
     };
     let started = catch_quit().and_then(|signals| {
-        let start =
-            |signals| thread::Builder::new().name("runtime-quit".into()).spawn(move || watch(signals));
+        let start = |signals| {
+            let named = thread::Builder::new().name("runtime-quit".into());
+            named.spawn(move || on_each_byte(signals, tell))
+        };
         signals.map(start).transpose()
     });
     if let Err(error) = started {
@@ -198,4 +207,49 @@ fn answer_quit() {
 /// A closed standard error must not become a failure.
 fn say(text: &str) {
     let _ = writeln!(io::stderr(), "runtime: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// Gives a byte at a time, and is interrupted before each, and before the end.
+    struct Interrupted {
+        bytes: VecDeque<u8>,
+        is_next: bool,
+    }
+
+    fn interrupted(bytes: &[u8]) -> Interrupted {
+        Interrupted { bytes: bytes.iter().copied().collect(), is_next: true }
+    }
+
+    impl Read for Interrupted {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.is_next = !self.is_next;
+            if !self.is_next {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let Some(byte) = self.bytes.pop_front() else { return Ok(0) };
+            buf[0] = byte;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn a_question_is_a_line_the_end_or_sixteen_bytes_whatever_interrupts() {
+        let asked = |bytes: &[u8]| question_from(interrupted(bytes)).unwrap();
+        assert_eq!(asked(b"tree\nps\n"), "tree");
+        assert_eq!(asked(b"ps"), "ps");
+        assert_eq!(asked(b""), "");
+        assert_eq!(asked(&[b'x'; 20]), "x".repeat(16));
+        assert_eq!(asked(b"\xff\n"), "\u{fffd}");
+    }
+
+    #[test]
+    fn no_interruption_ends_the_answers_to_sigquit() {
+        let mut calls = 0;
+        on_each_byte(interrupted(b"qq"), || calls += 1);
+        assert_eq!(calls, 2);
+    }
 }

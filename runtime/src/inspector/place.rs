@@ -71,12 +71,21 @@ pub(crate) fn listen(directory: &Path, process: u32) -> io::Result<UnixListener>
     UnixListener::bind(socket(directory, process))
 }
 
+/// Connects to one of them. An interruption comes from a full queue only, and leaves nothing behind; std does not repeat it.
+pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            connected => return connected,
+        }
+    }
+}
+
 /// Removes a socket of this user's whose listener is gone.
 fn remove_if_stale(path: &Path) {
     let is_ours = fs::symlink_metadata(path)
         .is_ok_and(|found| found.file_type().is_socket() && found.uid() == own_user());
-    let is_refused =
-        || UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    let is_refused = || connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if is_ours && is_refused() {
         // Somebody else may have been faster.
         let _ = fs::remove_file(path);

@@ -15,7 +15,7 @@ fi
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 packages=()
 for package in "$@"; do packages+=(-p "$package"); done
-tests=(cargo test --quiet --no-fail-fast "${packages[@]}" --lib --tests)
+tests=(cargo test --quiet --no-fail-fast "${packages[@]}" --tests)
 
 mkdir -p "$target"
 cc -shared -fPIC -O2 -Wall -Wextra -Werror -o "$target/storm.so" .ci/storm.c -lpthread -ldl

@@ -21,7 +21,13 @@ use std::{
     io::{self, ErrorKind},
     net::IpAddr,
     ops::RangeInclusive,
+    pin::pin,
     rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Wake, Waker},
     time::Duration,
 };
 
@@ -507,6 +513,32 @@ fn a_connection_may_outlive_its_simulation() {
     drop(client);
     assert!(server.shutdown(Shutdown::Both).is_ok());
     runtime::run(async move { drop(server) });
+}
+
+#[test]
+fn what_outlives_its_simulation_wakes_nobody_who_waited_there() {
+    struct Count(AtomicU32);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let wakes = Arc::new(Count(AtomicU32::new(0)));
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut context = Context::from_waker(&waker);
+    let kept = Sim::new().seed(1).network(Network::perfect()).record(async || {
+        let (client, server) = connected().await;
+        let listener = TcpListener::bind("10.0.0.9:80").await.unwrap();
+        assert!(pin!(server.readable()).poll(&mut context).is_pending());
+        assert!(listener.poll_accept(&mut context).is_pending());
+        (client, server, listener)
+    });
+    // By now another simulation may have the number of that runtime, and would be woken in their stead.
+    let ((client, server, listener), _) = kept.unwrap();
+    assert!(client.try_write(b"x").is_ok());
+    drop((client, listener));
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+    assert_eq!(server.try_read(&mut [0; 2]).unwrap(), 1, "whoever comes now is served");
 }
 
 #[test]

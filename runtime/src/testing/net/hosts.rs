@@ -152,6 +152,16 @@ impl Hosts {
     }
 }
 
+/// Whoever waited has ended with the run. An end that outlives it must not wake who has their runtime's number by then, such
+/// as another simulation, in which nothing happens that the seed has not decided.
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        let (links, listeners) = (self.links.take(), self.listeners.take());
+        links.values().for_each(|link| link.forget_waiting());
+        listeners.values().for_each(|backlog| backlog.forget_waiting());
+    }
+}
+
 /// One way between two hosts: what is sent now arrives when this is ready.
 async fn travel(link: &Link, random: &Random, network: &Network) {
     let due = Instant::now() + random.duration(&network.delay);

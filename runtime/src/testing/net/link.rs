@@ -75,6 +75,12 @@ impl Link {
         state.connections.push(connection);
     }
 
+    /// Nobody waits for its connections any more.
+    pub(super) fn forget_waiting(&self) {
+        let connections = std::mem::take(&mut self.state().connections);
+        connections.iter().filter_map(Weak::upgrade).for_each(|connection| connection.forget_waiting());
+    }
+
     /// Ready when it is known when that which would arrive at `due` does.
     pub(super) fn poll_arrival(&self, due: Instant, context: &mut Context<'_>) -> Poll<Instant> {
         if let Some(arrival) = self.arrival(due) {

@@ -146,6 +146,12 @@ impl Backlog {
         self.state().arrived.len() < BACKLOG
     }
 
+    /// Nobody waits in `accept` any more.
+    pub(super) fn forget_waiting(&self) {
+        let accepting = std::mem::take(&mut self.state().accepting);
+        drop(accepting);
+    }
+
     pub(super) fn push(&self, stream: MemoryStream, peer: SocketAddr) {
         let mut state = self.state();
         state.arrived.push_back((stream, peer));

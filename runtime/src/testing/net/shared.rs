@@ -97,6 +97,12 @@ impl Shared {
         waiting.into_iter().for_each(Waker::wake);
     }
 
+    /// Nobody waits any more.
+    pub(super) fn forget_waiting(&self) {
+        let waiting = self.lock().all_waiting();
+        drop(waiting);
+    }
+
     /// Sets the alarm for the next thing that happens by itself.
     fn set_alarm(self: &Arc<Self>, at: Instant) {
         let former = self.alarm().take();

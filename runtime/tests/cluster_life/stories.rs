@@ -216,8 +216,11 @@ fn a_reload_cuts_nobody() {
         let mut old = client_of_each(place, 2);
         program.signal("HUP");
         until("it has reloaded", || program.has_said("reloaded: generation 1") > 0);
-        let mut new = client_of_each(place, 2);
-        assert!(new.iter_mut().all(|client| client.server().2 == 1), "new clients get new workers");
+        // The old ones hear of it no sooner than we do.
+        until("new clients get new workers", || {
+            client_of_each(place, 2).iter_mut().all(|client| client.server().2 == 1)
+        });
+        let new = client_of_each(place, 2);
         assert!(old.iter_mut().all(|client| client.server().2 == 0), "old clients keep theirs");
         let pids: Vec<_> = old.iter_mut().map(|client| client.server().1).collect();
         drop(old);

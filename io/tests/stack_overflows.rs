@@ -160,7 +160,14 @@ fn the_report_comes_on_every_thread() {
 }
 
 fn on_a_thread(f: impl FnOnce() + Send) {
-    std::thread::scope(|scope| scope.spawn(f).join()).unwrap();
+    on_a_thread_of(2 * 1024 * KIB, f);
+}
+
+fn on_a_thread_of(stack: usize, f: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, f);
+        thread.unwrap().join().unwrap();
+    });
 }
 
 #[test]
@@ -186,29 +193,48 @@ fn a_thread_gets_a_stack_for_handlers_as_long_as_it_has_pools() {
 #[test]
 fn other_faults_are_what_they_were() {
     let Some(way) = way() else {
-        for way in ["null", "sent", "stray", "unmapped", "in a greenlet"] {
+        for way in ["null", "sent", "sent by default", "stray", "unmapped", "in a greenlet"] {
             tell("other_faults_are_what_they_were", way).is_plain_fault();
         }
-        let end = tell("other_faults_are_what_they_were", "thread");
-        end.is_report("has overflowed its stack\n");
-        assert!(!end.said.contains("greenlet"), "{}", end.said);
         return;
     };
+    if way == "sent by default" {
+        sys::give_back(libc::SIGSEGV);
+    }
     let pool = StackPool::new(Options { kept: 0, ..Options::default() });
     let stack = pool.take().unwrap();
     match &*way {
         "null" => sys::touch(8),
         // The first one takes the standard library's handler away.
         "sent" => [libc::SIGSEGV; 2].into_iter().for_each(sys::raise),
+        "sent by default" => sys::raise(libc::SIGSEGV),
         "stray" => sys::touch(stack.limit() + 8),
         "unmapped" => {
             let limit = stack.limit();
             drop((stack, pool));
             sys::touch(limit + 8);
         }
-        "in a greenlet" => drop(run_on(stack, || sys::touch(8))),
-        _ => on_a_thread(overflow),
+        _ => drop(run_on(stack, || sys::touch(8))),
     }
+}
+
+#[test]
+fn the_overflow_of_a_thread_is_not_taken_for_ours() {
+    let Some(way) = way() else {
+        // Wherever their ends lie, beside what would be a guard if our stacks had no end.
+        for way in 0..8 {
+            let end = tell("the_overflow_of_a_thread_is_not_taken_for_ours", &way.to_string());
+            end.is_report("has overflowed its stack\n");
+            assert!(!end.said.contains("greenlet"), "{}", end.said);
+        }
+        return;
+    };
+    let way: usize = way.parse().unwrap();
+    on_a_thread_of((1024 + 16 * way) * KIB, || {
+        let pool = StackPool::new(Options::default());
+        let _stack = pool.take().unwrap();
+        overflow();
+    });
 }
 
 /// Where a handler of ours was called: [`on_fault`] says it.

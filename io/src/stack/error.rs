@@ -11,7 +11,7 @@ use std::{error::Error, fmt, fs, io};
 /// As an [`io::Error`] it is of the kind `QuotaExceeded` if as many as were allowed are taken, and `OutOfMemory` otherwise.
 #[derive(Debug)]
 pub struct StackError {
-    cause: Cause,
+    cause: Box<Cause>,
     /// How many were taken.
     live: usize,
 }
@@ -30,14 +30,14 @@ enum Cause {
 
 impl StackError {
     pub(super) fn limit(limit: usize) -> Self {
-        Self { cause: Cause::Limit, live: limit }
+        Self { cause: Box::new(Cause::Limit), live: limit }
     }
 
     /// The system has refused so many bytes more.
     pub(super) fn refused(error: io::Error, bytes: usize, live: usize) -> Self {
         let is_memory = error.raw_os_error() == Some(libc::ENOMEM);
         let cause = if is_memory { Facts::gather().cause(bytes) } else { None };
-        Self { cause: cause.unwrap_or(Cause::System(error)), live }
+        Self { cause: Box::new(cause.unwrap_or(Cause::System(error))), live }
     }
 }
 
@@ -109,11 +109,11 @@ fn used() -> Option<(usize, usize)> {
 impl fmt::Display for StackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live = self.live;
-        if let Cause::Limit = self.cause {
+        if let Cause::Limit = *self.cause {
             return write!(f, "all {live} stacks that were allowed are taken");
         }
         write!(f, "no memory for one more stack beside {live} others: ")?;
-        match &self.cause {
+        match &*self.cause {
             Cause::Limit => Ok(()),
             Cause::Mappings(most) => {
                 let more = most.saturating_mul(2).next_power_of_two().max(1 << 18);
@@ -141,7 +141,7 @@ impl fmt::Display for StackError {
 
 impl Error for StackError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.cause {
+        match &*self.cause {
             Cause::System(error) => Some(error),
             _ => None,
         }
@@ -150,7 +150,7 @@ impl Error for StackError {
 
 impl From<StackError> for io::Error {
     fn from(error: StackError) -> Self {
-        let kind = match error.cause {
+        let kind = match *error.cause {
             Cause::Limit => io::ErrorKind::QuotaExceeded,
             _ => io::ErrorKind::OutOfMemory,
         };
@@ -165,7 +165,7 @@ mod tests {
 
     fn told(facts: &Facts) -> String {
         let cause = facts.cause(80 << 10).expect("there is one");
-        StackError { cause, live: 7 }.to_string()
+        StackError { cause: Box::new(cause), live: 7 }.to_string()
     }
 
     #[test]

@@ -126,6 +126,7 @@ impl StackPool {
         self.take_of_class(class)
     }
 
+    #[inline]
     fn take_of_class(&self, index: usize) -> Result<Stack, StackError> {
         let shared = &self.shared;
         let live = shared.live.get();
@@ -169,7 +170,7 @@ fn round(size: usize) -> usize {
 }
 
 impl Shared {
-    /// The class for stacks of at least so many bytes. But for the usual one they are powers of two, so there are few.
+    /// The class for stacks of at least so many bytes. But for the usual one they are powers of two, so there are at most 65.
     fn class_for(&self, size: usize) -> usize {
         let mut classes = self.classes.borrow_mut();
         if round(size) == classes[0].size {
@@ -188,9 +189,11 @@ impl Shared {
         let mut classes = self.classes.borrow_mut();
         let size = classes[index].size;
         let watch = if self.watch.get().is_some() { Ok(()) } else { self.watch() };
-        watch
-            .and_then(|()| classes[index].take_cold())
-            .map_err(|error| StackError::refused(error, size.saturating_add(guard_bytes()), self.live.get()))
+        let mut area = watch.and_then(|()| classes[index].take_cold()).map_err(|error| {
+            StackError::refused(error, size.saturating_add(guard_bytes()), self.live.get())
+        })?;
+        area.class = index as u8;
+        Ok(area)
     }
 
     fn watch(&self) -> io::Result<()> {
@@ -202,8 +205,7 @@ impl Shared {
     fn give(&self, mut area: Area) {
         self.live.set(self.live.get() - 1);
         let mut classes = self.classes.borrow_mut();
-        let class = classes.iter_mut().find(|class| class.size == area.size());
-        let class = class.expect("classes stay");
+        let class = &mut classes[usize::from(area.class)];
         if self.warm.get() < self.options.kept {
             area.uses += 1;
             if area.uses == USES {
@@ -225,13 +227,9 @@ impl Class {
 
     fn take_cold(&mut self) -> io::Result<Area> {
         if self.idle > 0 {
-            // The oldest slab, so that the others may end.
-            for slab in &self.slabs {
-                if let Some(area) = slab.take_idle() {
-                    self.idle -= 1;
-                    return Ok(area);
-                }
-            }
+            self.idle -= 1;
+            // Of the oldest slab, so that the others may end.
+            return Ok(self.slabs.iter().find_map(Slab::take_idle).expect("idle stacks are counted"));
         }
         if let Some(area) = self.slabs.last().map_or(Ok(None), |newest| newest.carve())? {
             return Ok(area);

@@ -166,8 +166,13 @@ pub(crate) fn send_with_descriptor(socket: BorrowedFd<'_>, bytes: &[u8], passeng
 
 /// Gives SIGPIPE back the deadly meaning that Rust programs take from it at the start.
 pub(crate) fn make_sigpipe_deadly() {
+    give_back(libc::SIGPIPE);
+}
+
+/// Gives a signal back what it means by itself.
+pub(crate) fn give_back(signal: libc::c_int) {
     // SAFETY: no handler of ours is involved.
-    assert_ne!(unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) }, libc::SIG_ERR);
+    assert_ne!(unsafe { libc::signal(signal, libc::SIG_DFL) }, libc::SIG_ERR);
 }
 
 /// Whether a signal is held off on this thread, or waits.

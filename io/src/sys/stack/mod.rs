@@ -45,7 +45,9 @@ pub(crate) struct Slab {
     _listed: overflow::Listed,
     mapping: Mapping,
     guards: Guards,
-    /// Of one stack with its guard.
+    /// Bytes of one stack.
+    size: usize,
+    /// The same with its guard.
     stride: usize,
     count: u32,
     /// Areas below this index have been carved, with a guard.
@@ -72,6 +74,7 @@ impl Slab {
             _listed: listed,
             mapping,
             guards,
+            size,
             stride,
             count,
             carved: Cell::new(0),
@@ -105,7 +108,7 @@ impl Slab {
 
     fn area(self: &Rc<Self>, index: u32) -> Area {
         let top = self.mapping.start() + self.stride * (index as usize + 1);
-        Area { slab: Rc::clone(self), top, index, uses: 0 }
+        Area { slab: Rc::clone(self), top, index, class: 0, uses: 0 }
     }
 
     /// How many there are.
@@ -141,24 +144,28 @@ pub(crate) struct Area {
     /// The address above the highest byte.
     top: usize,
     index: u32,
+    /// For the pool: of what class it is.
+    pub(crate) class: u8,
     /// For the pool: how often it was used since it was last trimmed.
     pub(crate) uses: u8,
 }
 
 impl Area {
     /// The address above the highest byte: stacks grow downwards.
+    #[inline]
     pub(crate) fn base(&self) -> StackPointer {
         StackPointer::new(self.top).expect("no mapping ends at the address 0")
     }
 
     /// The lowest address, which is the guard's.
+    #[inline]
     pub(crate) fn limit(&self) -> StackPointer {
         StackPointer::new(self.top - self.slab.stride).expect("no mapping begins at the address 0")
     }
 
     /// Bytes above the guard.
     pub(crate) fn size(&self) -> usize {
-        self.slab.stride - guard_bytes()
+        self.slab.size
     }
 
     pub(crate) fn slab(&self) -> &Rc<Slab> {

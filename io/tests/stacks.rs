@@ -179,6 +179,7 @@ fn addresses_are_given_back_when_many_are_free() {
     assert!((1..=300).contains(&left), "{left}");
     let stack = pool.take().unwrap();
     assert!(places.contains(&range(&stack)), "one slab is kept");
+    assert_eq!((0..2_000).map(|_| pool.take().unwrap()).collect::<Vec<_>>().len(), 2_000);
     drop(pool);
     assert!(is_mapped(range(&use_up(stack, 20 * KIB))), "a stack outlives its pool");
 }

@@ -171,22 +171,27 @@ extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context:
 }
 
 /// Where the stack of who was interrupted ended. A stray access from elsewhere to a guard is no overflow.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 fn stack_pointer(context: *mut libc::c_void) -> Option<usize> {
-    let context = context.cast::<libc::ucontext_t>();
-    #[cfg(all(any(target_os = "linux", target_os = "android"), target_arch = "x86_64"))]
     // SAFETY: the system hands its own record to the handler.
-    return Some(unsafe { (*context).uc_mcontext.gregs[libc::REG_RSP as usize] } as usize);
-    #[cfg(all(any(target_os = "linux", target_os = "android"), target_arch = "aarch64"))]
-    // SAFETY: as above.
-    return Some(unsafe { (*context).uc_mcontext.sp } as usize);
-    #[cfg(not(all(
-        any(target_os = "linux", target_os = "android"),
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )))]
-    {
-        let _ = context;
-        None
-    }
+    let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+    #[cfg(target_arch = "x86_64")]
+    let pointer = context.uc_mcontext.gregs[libc::REG_RSP as usize] as usize;
+    #[cfg(target_arch = "aarch64")]
+    let pointer = context.uc_mcontext.sp as usize;
+    Some(pointer)
+}
+
+/// It is not known how to ask.
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+fn stack_pointer(_context: *mut libc::c_void) -> Option<usize> {
+    None
 }
 
 /// Says it (S6), and ends the process as the standard library does.

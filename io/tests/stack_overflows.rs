@@ -117,14 +117,19 @@ fn a_recursion_is_reported() {
 
 #[test]
 fn the_report_names_the_task() {
-    let Some(_) = way() else {
-        let end = tell("the_report_names_the_task", "");
-        end.is_report("\ngreenlet 2 'réader' (spawned at io/tests/stack_overflows.rs:");
+    let Some(way) = way() else {
+        let end = tell("the_report_names_the_task", "child");
+        end.is_report("\na greenlet in task 2 'réader' (spawned at io/tests/stack_overflows.rs:");
         end.is_report(&format!(") has overflowed its stack of 64 KiB{ADVICE}"));
+        let end = tell("the_report_names_the_task", "main");
+        end.is_report(&format!("\na greenlet in the main task has overflowed its stack of 64 KiB{ADVICE}"));
         return;
     };
     let pool = StackPool::new(Options::default());
     Executor::builder().build().block_on(async move {
+        if way == "main" {
+            drop(run_on(pool.take().unwrap(), overflow));
+        }
         let _ = task::spawn(async {}).await;
         let overflows = async move { drop(run_on(pool.take().unwrap(), overflow)) };
         let _ = task::Builder::new().name("réader").spawn(overflows).await;
@@ -230,6 +235,10 @@ fn the_overflow_of_a_thread_is_not_taken_for_ours() {
         return;
     };
     let way: usize = way.parse().unwrap();
+    // It lies where there were some of ours.
+    let pool = StackPool::new(Options { kept: 0, ..Options::default() });
+    drop((0..1_000).map(|_| pool.take().unwrap()).collect::<Vec<_>>());
+    drop(pool);
     on_a_thread_of((1024 + 16 * way) * KIB, || {
         let pool = StackPool::new(Options::default());
         let _stack = pool.take().unwrap();

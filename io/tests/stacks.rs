@@ -189,7 +189,7 @@ fn the_limit_is_of_stacks_that_are_taken() {
     let pool = StackPool::new(Options { limit: 2, ..Options::default() });
     let [first, second] = [(); 2].map(|()| pool.take().unwrap());
     let refused = pool.take_sized(MIB).unwrap_err();
-    assert_eq!(refused.to_string(), "all 2 stacks that were allowed are taken");
+    assert_eq!(refused.to_string(), "all 2 stacks that `max_greenlets` allows are taken");
     assert_eq!(io::Error::from(refused).kind(), io::ErrorKind::QuotaExceeded);
     drop(first);
     let third = pool.take().unwrap();

@@ -1,5 +1,7 @@
 //! Executor and reactor as one value.
 
+#[cfg(feature = "greenlet")]
+mod greenlets;
 mod insight;
 
 use crate::inspector::{self, Inspected};
@@ -46,11 +48,19 @@ pub struct Builder {
     executor: runtime_executor::Builder,
     watches_stalls: bool,
     inspect: Option<bool>,
+    #[cfg(feature = "greenlet")]
+    stacks: stack::Options,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { executor: Executor::builder(), watches_stalls: false, inspect: None }
+        Self {
+            executor: Executor::builder(),
+            watches_stalls: false,
+            inspect: None,
+            #[cfg(feature = "greenlet")]
+            stacks: stack::Options::default(),
+        }
     }
 }
 
@@ -151,7 +161,7 @@ impl Builder {
         let mut executor = self.executor.park(reactor.clone()).extension(reactor);
         #[cfg(feature = "greenlet")]
         {
-            executor = executor.extension(StackPool::new(stack::Options::default()));
+            executor = executor.extension(StackPool::new(self.stacks));
         }
         if self.watches_stalls {
             executor = executor.stall_probe(ThreadProbe::new()?);

@@ -83,12 +83,17 @@ impl Glance {
     ///     let of_a_child = async { Glance::take().unwrap() };
     ///     let glance = task::Builder::new().name("reader").spawn(of_a_child).await.unwrap();
     ///     let (id, spawned_at) = glance.task_id().unwrap();
-    ///     assert_eq!((id.get(), glance.name()), (1, "reader"));
+    ///     assert_eq!((glance.noun(), id.get(), glance.name()), ("task", 1, "reader"));
     ///     assert!(spawned_at.is_some());
     /// });
     /// ```
     pub fn task_id(&self) -> Option<(TaskId, Option<&'static Location<'static>>)> {
         self.task
+    }
+
+    /// What the task is called: `task`, or as its future has it ([`PollCancel::NOUN`](crate::task::PollCancel::NOUN)).
+    pub fn noun(&self) -> &'static str {
+        self.noun
     }
 
     /// The name of the task, or nothing; the beginning of a long one.

@@ -110,7 +110,7 @@ impl fmt::Display for StackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live = self.live;
         if let Cause::Limit = *self.cause {
-            return write!(f, "all {live} stacks that were allowed are taken");
+            return write!(f, "all {live} stacks that `max_greenlets` allows are taken");
         }
         write!(f, "no memory for one more stack beside {live} others: ")?;
         match &*self.cause {

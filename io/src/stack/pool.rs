@@ -59,7 +59,7 @@ impl Default for Options {
 /// let pool = StackPool::new(Options { limit: 1, ..Options::default() });
 /// let stack = pool.take()?;
 /// assert_eq!(stack.size(), 64 * 1024);
-/// assert_eq!(pool.take().unwrap_err().to_string(), "all 1 stacks that were allowed are taken");
+/// assert_eq!(pool.take().unwrap_err().to_string(), "all 1 stacks that `max_greenlets` allows are taken");
 ///
 /// let base = stack.base();
 /// drop(stack);

@@ -207,14 +207,18 @@ fn end(size: usize) -> ! {
 /// Formatting what is no float neither allocates nor locks.
 fn describe(text: &mut impl fmt::Write, glance: Option<&Glance>, size: usize) -> fmt::Result {
     text.write_str("\n")?;
-    match glance.and_then(|glance| Some((glance.task_id()?, glance.name()))) {
-        Some(((id, Some(spawned_at)), "")) => {
-            write!(text, "greenlet {} (spawned at {spawned_at})", id.get())?;
+    match glance.and_then(|glance| Some((glance, glance.task_id()?))) {
+        None => text.write_str("a greenlet")?,
+        Some((_, (_, None))) => text.write_str("a greenlet in the main task")?,
+        Some((glance, (id, Some(spawned_at)))) => {
+            // A task that is no greenlet has some that are no tasks.
+            let article = if glance.noun() == "greenlet" { "" } else { "a greenlet in " };
+            write!(text, "{article}{} {}", glance.noun(), id.get())?;
+            if !glance.name().is_empty() {
+                write!(text, " '{}'", glance.name())?;
+            }
+            write!(text, " (spawned at {spawned_at})")?;
         }
-        Some(((id, Some(spawned_at)), name)) => {
-            write!(text, "greenlet {} '{name}' (spawned at {spawned_at})", id.get())?;
-        }
-        _ => text.write_str("a greenlet")?,
     }
     text.write_str(" has overflowed its stack of ")?;
     match size % 1024 {

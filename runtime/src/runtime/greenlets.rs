@@ -15,7 +15,7 @@ impl Builder {
     /// use runtime::{Builder, greenlet};
     ///
     /// let runtime = Builder::new().greenlet_stack_size(1024 * 1024).build()?;
-    /// let deep = || std::hint::black_box([1_u8; 512 * 1024]).len();
+    /// let deep = || std::hint::black_box(&[1_u8; 512 * 1024]).len();
     /// assert_eq!(runtime.block_on(greenlet::run(deep)), 512 * 1024);
     /// # Ok::<(), std::io::Error>(())
     /// ```

@@ -1,4 +1,5 @@
 //! Stories of disks that are full or broken, and of operations that are given up at every point.
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some stories are of Linux only"))]
 
 mod support;
 

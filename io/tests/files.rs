@@ -1,5 +1,6 @@
 //! Stories of files: what is read at once and what is not, what is written behind, and what becomes of it when somebody
 //! gives up.
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some stories are of Linux only"))]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Stories of what is carried across `fork`. They fork, so they are alone in their process, one after the other.
 #![cfg(all(unix, not(miri)))]
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some stories are of Linux only"))]
 
 mod support;
 

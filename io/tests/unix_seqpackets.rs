@@ -1,5 +1,6 @@
 //! Stories of Unix connections that keep packets apart, and of their listeners.
 #![cfg(all(not(miri), not(target_vendor = "apple")))]
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some stories are of Linux only"))]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Stories of Unix connections.
 #![cfg(not(miri))]
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some stories are of Linux only"))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Waiting for a disk is waiting: other tasks go on meanwhile, and many files are waited for at once.
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some stories are of Linux only"))]
 
 use crate::support::Folder;
 use runtime::{fs, join_all, spawn, task::yield_now};

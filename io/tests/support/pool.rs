@@ -12,7 +12,7 @@ pub(crate) fn executor_of_one_thread() -> Executor {
 
 /// Keeps the pool's thread until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Busy(#[expect(dead_code, reason = "its end is the message")] Sender<()>);
+pub(crate) struct Busy(#[allow(dead_code, reason = "its end is the message")] Sender<()>);
 
 impl Busy {
     /// Returns once the thread is busy.

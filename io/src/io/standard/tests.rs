@@ -1,4 +1,5 @@
 //! How each kind of descriptor is used, above all the ways that a test's own streams would not show.
+#![cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "some stories are of Linux only"))]
 
 use super::way::{Number, Standard, Way};
 use crate::{Reactor, sys};

@@ -165,6 +165,23 @@ impl<F: Flavour> Barrier<F> {
 }
 
 impl Barrier<Shared> {
+    /// [`new`](Barrier::new) for a `static`.
+    ///
+    /// # Panics
+    /// As [`new`](Barrier::new).
+    #[cfg(not(loom))]
+    #[track_caller]
+    pub const fn const_new(parties: usize) -> Self {
+        assert!(parties > 0, "a barrier is for at least one task: with 0, nobody could ever arrive last");
+        let round = Round { list: LazyList::new(), leaving: 0, is_broken: false };
+        Self {
+            round: crate::primitives::Mutex::new(round),
+            tally: std::sync::atomic::AtomicU8::new(0),
+            parties,
+            created: Location::caller(),
+        }
+    }
+
     /// [`wait`](Barrier::wait) that blocks this thread. For code outside of any executor: in a task it would stall the
     /// thread with all its tasks.
     ///

@@ -263,6 +263,15 @@ impl Note for SharedNote {
     }
 }
 
+impl SharedNote {
+    /// [`new`](Note::new) for a `static`.
+    #[cfg(not(loom))]
+    pub(crate) const fn nobody() -> Self {
+        let since = SiteCell(AtomicPtr::new(ptr::null_mut()));
+        Self(HolderCell { data: PlainAtomicUsize::new(0), vtable: PlainAtomicUsize::new(0), since })
+    }
+}
+
 /// A holder in three words that are written one after the other: a reader on another thread may see two holders
 /// mixed. Whoever wrote it last reads it right.
 #[derive(Debug, Default)]
@@ -354,7 +363,7 @@ pub(crate) struct Value<T: ?Sized, F> {
 unsafe impl<T: ?Sized + Send> Sync for Value<T, Shared> {}
 
 impl<T, F> Value<T, F> {
-    pub(crate) fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self { flavour: PhantomData, value: UnsafeCell::new(value) }
     }
 

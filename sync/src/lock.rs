@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "the guard gives access to the value it excludes others from")]
 
+#[cfg(not(loom))]
+use crate::flavour::SharedNote;
 use crate::{
     block::block_on,
     flavour::{Flavour, Local, Note, Shared, Value},
@@ -352,6 +354,23 @@ impl<T> Lock<T, Shared> {
     #[track_caller]
     pub fn try_acquire_owned(self: Arc<Self>) -> Option<OwnedLockGuard<T, Shared>> {
         OwnedLockGuard::try_acquire(self, Location::caller())
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> Lock<T, Shared> {
+    /// [`new`](Lock::new) for a `static`.
+    ///
+    /// ```
+    /// use runtime_sync::shared::Lock;
+    /// static ORDERS: Lock<Vec<u32>> = Lock::const_new(Vec::new());
+    /// ORDERS.blocking_acquire().push(1);
+    /// ```
+    #[track_caller]
+    pub const fn const_new(value: T) -> Self {
+        let created = Location::caller();
+        let raw = RawLock { permits: Permits::const_new(1), holder: SharedNote::nobody(), created };
+        Self { raw, value: Value::new(value) }
     }
 }
 

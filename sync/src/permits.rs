@@ -11,11 +11,18 @@
 //! While QUEUE is not set, taking and returning are one compare-and-swap. While it is, both go through the queue's
 //! lock, and a permit that is free is one that the head of the queue cannot use yet.
 
+#[cfg(not(loom))]
+use crate::{
+    flavour::Shared,
+    primitives::{AtomicUsize, Mutex},
+};
 use crate::{
     flavour::{Flavour, Guarded, Tally, Word},
     observer::{self, Holder, Wait},
     wait_list::{Attempt, LazyList, Queued, Turn, Wakes, wake_all},
 };
+#[cfg(not(loom))]
+use std::sync::atomic::AtomicU8;
 use std::task::{Context, Poll};
 
 /// Somebody waits, or waited: permits go through the queue.
@@ -47,7 +54,7 @@ impl<F: Flavour> Permits<F> {
         debug_assert!(permits <= MAX_PERMITS);
         Self {
             word: F::Word::new(permits << SHIFT),
-            queue: F::Guarded::new(LazyList::default()),
+            queue: F::Guarded::new(LazyList::new()),
             tally: F::Tally::new(),
         }
     }
@@ -220,5 +227,17 @@ impl<F: Flavour> Permits<F> {
             queue.get().map_or_else(Vec::new, |list| list.grant_all(REFUSED))
         });
         wake_all(woken);
+    }
+}
+
+#[cfg(not(loom))]
+impl Permits<Shared> {
+    /// [`new`](Permits::new) for a `static`.
+    pub(crate) const fn const_new(permits: usize) -> Self {
+        Self {
+            word: AtomicUsize::new(permits << SHIFT),
+            queue: Mutex::new(LazyList::new()),
+            tally: AtomicU8::new(0),
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "many threads may read the value, or one may write it")]
 
+#[cfg(not(loom))]
+use crate::flavour::SharedNote;
 use crate::{
     block::block_on,
     flavour::{Flavour, Local, Note, Shared},
@@ -91,6 +93,26 @@ impl<T, F: Flavour> RwLock<T, F> {
     /// The value; needs no lock, as nobody else can have one.
     pub fn into_inner(self) -> T {
         self.value.value.into_inner()
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> RwLock<T, Shared> {
+    /// [`new`](RwLock::new) for a `static`.
+    ///
+    /// ```
+    /// use runtime_sync::shared::RwLock;
+    /// static PRICES: RwLock<[u32; 2]> = RwLock::const_new([3, 4]);
+    /// assert_eq!(PRICES.blocking_read().iter().sum::<u32>(), 7);
+    /// ```
+    #[track_caller]
+    pub const fn const_new(value: T) -> Self {
+        Self {
+            permits: Permits::const_new(ALL),
+            writer: SharedNote::nobody(),
+            created: Location::caller(),
+            value: Shelf { flavour: PhantomData, value: UnsafeCell::new(value) },
+        }
     }
 }
 

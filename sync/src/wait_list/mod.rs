@@ -345,6 +345,10 @@ pub(crate) trait Queued {
 pub(crate) struct LazyList(Option<Box<WaitList>>);
 
 impl LazyList {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
     /// Waiters without a grant.
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |list| list.len())

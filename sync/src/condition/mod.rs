@@ -1,23 +1,25 @@
 //! `Condition`: a lock whose holder can wait until somebody who changed what it protects says so.
 
+mod condvar;
+
 use crate::{
     block::block_on,
-    flavour::{Flavour, Guarded, Local, Shared},
+    flavour::{Flavour, Local, Shared},
     lock::{Acquire, Lock, LockGuard},
-    observer::{Kind, Wait},
     timed::{Elapsed, Timed},
-    wait_list::{Attempt, LazyList, Queued, Turn, Wakes, wake_all},
+    wait_list::Turn,
 };
 use std::{
     fmt,
     future::Future,
-    mem,
     panic::Location,
     pin::Pin,
     ptr,
     task::{Context, Poll, ready},
     time::Duration,
 };
+
+pub use condvar::{Condvar, Notification, Waiting};
 
 /// A lock, and a queue of those who wait for a change of what it protects.
 ///
@@ -45,15 +47,9 @@ use std::{
 /// assert_eq!(block_on(zip(pick, grow)).0, Some("apple"));
 /// ```
 pub struct Condition<T: ?Sized, F: Flavour = Local> {
-    queue: F::Guarded<LazyList>,
-    created: &'static Location<'static>,
+    condvar: Condvar<F>,
     lock: Lock<T, F>,
 }
-
-/// Notes of a grant. A notification of one is passed on by whoever does not use it; one of all has reached everybody
-/// it was meant for.
-const ALL: usize = 0;
-const ONE: usize = 1;
 
 impl<T, F: Flavour> Condition<T, F> {
     /// A condition on `value`, whose lock nobody holds.
@@ -61,11 +57,7 @@ impl<T, F: Flavour> Condition<T, F> {
     /// The line of this call is remembered: reports name the condition by it.
     #[track_caller]
     pub fn new(value: T) -> Self {
-        Self {
-            queue: F::Guarded::new(LazyList::default()),
-            created: Location::caller(),
-            lock: Lock::new(value),
-        }
+        Self { condvar: Condvar::created_at(Location::caller()), lock: Lock::new(value) }
     }
 
     /// The value; needs no lock, as nobody else can have one.
@@ -115,7 +107,7 @@ impl<T: ?Sized, F: Flavour> Condition<T, F> {
         guard: LockGuard<'a, T, F>,
         asked: &'static Location<'static>,
     ) -> LockGuard<'a, T, F> {
-        let notification = Waiting::new(self, guard, asked).await;
+        let notification = self.condvar.wait_from(guard, asked).await;
         let guard = Reacquire { lock: &self.lock, turn: Turn::new(), asked }.await;
         notification.use_up();
         guard
@@ -179,7 +171,7 @@ impl<T: ?Sized, F: Flavour> Condition<T, F> {
         self.check(&guard);
         let asked = Location::caller();
         async move {
-            let mut waiting = Waiting::new(self, guard, asked);
+            let mut waiting = self.condvar.wait_from(guard, asked);
             let notification = match Timed::new(limit, &mut waiting).await {
                 Ok(notification) => Some(notification),
                 Err(Elapsed) => waiting.give_up(),
@@ -192,19 +184,12 @@ impl<T: ?Sized, F: Flavour> Condition<T, F> {
     /// Notifies as many as `waiters`, those who wait longest. It does not need the lock: a change that was made under
     /// it is seen by all who wait.
     pub fn notify(&self, waiters: usize) {
-        let mut wakes = Wakes::default();
-        self.queue.with(|queue| {
-            if let Some(list) = queue.get() {
-                (0..waiters.min(list.len())).for_each(|_| wakes.push(list.grant_front(ONE)));
-            }
-        });
-        wakes.wake();
+        self.condvar.notify(waiters);
     }
 
     /// Notifies all who wait now.
     pub fn notify_all(&self) {
-        let woken = self.queue.with(|queue| queue.get().map(|list| list.grant_all(ALL)));
-        wake_all(woken.unwrap_or_default());
+        self.condvar.notify_all();
     }
 
     /// The value; needs no lock, as nobody else can have one.
@@ -219,11 +204,6 @@ impl<T: ?Sized, F: Flavour> Condition<T, F> {
             "a condition was asked to wait with the guard of another lock: it takes the guards that its own `lock` \
              returns"
         );
-    }
-
-    fn describe(&self, asked: &'static Location<'static>) -> Wait {
-        let address = ptr::from_ref(self).addr();
-        Wait { kind: Kind::Condition, created: self.created, asked, address, holder: None }
     }
 }
 
@@ -242,76 +222,6 @@ impl<T: ?Sized> Condition<T, Shared> {
     #[track_caller]
     pub fn blocking_wait<'a>(&'a self, guard: LockGuard<'a, T, Shared>) -> LockGuard<'a, T, Shared> {
         block_on(self.wait(guard))
-    }
-}
-
-/// The first half of a wait: until the notification.
-struct Waiting<'a, T: ?Sized, F: Flavour> {
-    condition: &'a Condition<T, F>,
-    /// Until the first poll, which queues and then releases it. In this order: whoever holds the lock afterwards
-    /// finds the waiter in the queue.
-    guard: Option<LockGuard<'a, T, F>>,
-    turn: Turn,
-    asked: &'static Location<'static>,
-}
-
-impl<'a, T: ?Sized, F: Flavour> Waiting<'a, T, F> {
-    fn new(
-        condition: &'a Condition<T, F>,
-        guard: LockGuard<'a, T, F>,
-        asked: &'static Location<'static>,
-    ) -> Self {
-        Self { condition, guard: Some(guard), turn: Turn::new(), asked }
-    }
-
-    /// Waits no longer. It may have been notified all the same.
-    fn give_up(mut self) -> Option<Notification<'a, T, F>> {
-        let condition = self.condition;
-        let note = self.turn.leave(&condition.queue, (), |_, note| note)?;
-        Some(Notification { condition, note })
-    }
-}
-
-impl<'a, T: ?Sized, F: Flavour> Future for Waiting<'a, T, F> {
-    type Output = Notification<'a, T, F>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { condition, guard, turn, asked } = self.get_mut();
-        let describe = || condition.describe(asked);
-        let notified = turn.poll(&condition.queue, (), cx, describe, |_| Attempt::Wait(0), |_, note| note);
-        drop(guard.take());
-        notified.map(|note| Notification { condition, note })
-    }
-}
-
-impl<T: ?Sized, F: Flavour> Drop for Waiting<'_, T, F> {
-    fn drop(&mut self) {
-        let next = self.turn.leave(&self.condition.queue, (), |queue, note| {
-            note.filter(|note| *note == ONE).and_then(|_| queue.list(()).grant_front(ONE))
-        });
-        if let Some(next) = next {
-            next.wake();
-        }
-    }
-}
-
-/// A notification that reached a waiter. Dropped before the waiter has the lock, it goes to the next.
-struct Notification<'a, T: ?Sized, F: Flavour> {
-    condition: &'a Condition<T, F>,
-    note: usize,
-}
-
-impl<T: ?Sized, F: Flavour> Notification<'_, T, F> {
-    fn use_up(self) {
-        mem::forget(self);
-    }
-}
-
-impl<T: ?Sized, F: Flavour> Drop for Notification<'_, T, F> {
-    fn drop(&mut self) {
-        if self.note == ONE {
-            self.condition.notify(1);
-        }
     }
 }
 
@@ -349,9 +259,9 @@ impl<T: ?Sized, F: Flavour> fmt::Debug for Condition<T, F> {
     /// Not the value: that would need the lock.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Condition")
-            .field("waiters", &self.queue.with(|queue| queue.len()))
+            .field("waiters", &self.condvar.waiters())
             .field("lock", &&self.lock)
-            .field("created", &self.created)
+            .field("created", &self.condvar.created())
             .finish()
     }
 }

@@ -36,4 +36,5 @@ mod wait;
 pub use handle::{Builder, JoinHandle, spawn};
 pub use killed::Killed;
 pub use run::{Run, run};
+pub(crate) use wait::{companion, is_unwinding, shielded};
 pub use wait::{is_inside, wait};

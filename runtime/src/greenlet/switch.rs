@@ -31,13 +31,14 @@ use runtime_executor::{
 use runtime_io::stack::Stack;
 use std::{
     any::Any,
-    cell::Cell,
+    cell::{Cell, OnceCell},
     fmt,
     marker::PhantomData,
     mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     ptr::{self, NonNull},
+    sync::Arc,
     task::{Context, Poll, Waker},
     thread,
 };
@@ -79,6 +80,12 @@ struct Head {
     unwinding: Cell<Unwinding>,
     /// Other code of this thread was unwinding when it was resumed last.
     others_unwind: Cell<bool>,
+    /// It was thrown at, and somebody unwinds ever since: so this one does, unless it swallowed that.
+    was_thrown_at: Cell<bool>,
+    /// While it is not 0 nothing is thrown at it.
+    shields: Cell<u32>,
+    /// See [`companion`].
+    companion: OnceCell<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Whether a strand that pauses does so in a destructor, while it is being unwound. The thread alone counts panics, those of
@@ -276,6 +283,9 @@ impl Head {
             throws: Cell::new(0),
             unwinding: Cell::new(Unwinding::No),
             others_unwind: Cell::new(false),
+            was_thrown_at: Cell::new(false),
+            shields: Cell::new(0),
+            companion: OnceCell::new(),
         }
     }
 
@@ -298,6 +308,7 @@ impl Head {
     }
 
     fn note_unwinding(&self) {
+        self.was_thrown_at.set(self.was_thrown_at.get() && thread::panicking());
         self.unwinding.set(match (thread::panicking(), self.others_unwind.get()) {
             (false, _) => Unwinding::No,
             (true, false) => Unwinding::Yes,
@@ -311,13 +322,14 @@ impl Head {
             Unwinding::Yes => false,
             Unwinding::Unclear => !thread::panicking(),
         };
-        if !(self.is_killed.get() && may_throw) {
+        if !(self.is_killed.get() && may_throw) || self.shields.get() > 0 {
             return;
         }
         self.throws.set(self.throws.get() + 1);
         while self.throws.get() > MAX_THROWS {
             self.suspend();
         }
+        self.was_thrown_at.set(true);
         resume_unwind(Box::new(Killed::new()));
     }
 }
@@ -336,6 +348,35 @@ pub(super) fn innermost() -> Option<StrandId> {
 /// Leaves the innermost strand, whatever its kind, until it is resumed. False: this thread is on none.
 pub(super) fn pause() -> bool {
     with_head(|head| head.map(Head::pause)).is_some()
+}
+
+/// Whether the innermost strand is being unwound, as far as can be told: while others of this thread are as well, it is known
+/// of one that was thrown at, and not of one that panics by itself. On none, whether the thread unwinds.
+pub(super) fn is_unwinding() -> bool {
+    let is = |head: &Head| head.was_thrown_at.get() || !head.others_unwind.get();
+    thread::panicking() && with_head(|head| head.is_none_or(is))
+}
+
+/// Calls `f`, whose waits are not thrown at when the nearest strand of kind `Future` is killed.
+pub(super) fn shielded<R>(f: impl FnOnce() -> R) -> R {
+    struct Shield<'a>(Option<&'a Head>);
+    impl Drop for Shield<'_> {
+        fn drop(&mut self) {
+            self.0.iter().for_each(|head| head.shields.set(head.shields.get() - 1));
+        }
+    }
+    with_future_head(|head| {
+        head.iter().for_each(|head| head.shields.set(head.shields.get() + 1));
+        let _shield = Shield(head);
+        f()
+    })
+}
+
+/// What lives as long as the nearest strand of kind `Future`, made by whoever asks first; `None` if there is no such strand.
+pub(super) fn companion(
+    make: impl FnOnce() -> Arc<dyn Any + Send + Sync>,
+) -> Option<Arc<dyn Any + Send + Sync>> {
+    with_future_head(|head| Some(Arc::clone(head?.companion.get_or_init(make))))
 }
 
 /// Whether there is a strand to suspend while something is waited for.

@@ -1,7 +1,7 @@
 //! Waiting, in blocking style.
 
 use super::switch;
-use std::pin::pin;
+use std::{any::Any, pin::pin, sync::Arc};
 
 /// Waits for any future, on the stack of a greenlet: its task gives way to others until the future is ready. Of the kinds of
 /// code that may call this there is one rule: below on the stack there is a [`spawn`](super::spawn)ed greenlet, or a
@@ -50,4 +50,24 @@ pub fn wait<F: IntoFuture>(future: F) -> F::Output {
 /// ```
 pub fn is_inside() -> bool {
     switch::may_wait()
+}
+
+/// Whether this greenlet is being unwound. `std::thread::panicking` is about the thread, and so about all its greenlets; while
+/// several unwind at once, one that has begun to by a panic since its last turn is not told from the others, and this is false.
+pub(crate) fn is_unwinding() -> bool {
+    switch::is_unwinding()
+}
+
+/// Calls `f`, in which a kill throws nothing: it waits for what it waits for, and the first wait after that is thrown at.
+pub(crate) fn shielded<R>(f: impl FnOnce() -> R) -> R {
+    switch::shielded(f)
+}
+
+/// What lives as long as the greenlet that [`wait`] would suspend, made by whoever asks first; `None` outside of any.
+///
+/// # Panics
+/// If it is of another type: there is one for each greenlet.
+pub(crate) fn companion<T: Any + Send + Sync>(make: impl FnOnce() -> Arc<T>) -> Option<Arc<T>> {
+    let companion = switch::companion(|| make())?;
+    Some(companion.downcast().expect("companions are of one type"))
 }

@@ -60,6 +60,8 @@
 
 pub mod cluster;
 #[cfg(feature = "greenlet")]
+pub mod green;
+#[cfg(feature = "greenlet")]
 pub mod greenlet;
 pub mod guide;
 mod inspector;

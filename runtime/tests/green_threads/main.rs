@@ -1,0 +1,11 @@
+//! Stories of programs in the style of threads: locks, channels, and greenlets that are spawned, parked, joined and lent to.
+
+#![cfg(all(feature = "greenlet", not(miri)))]
+
+mod channels;
+mod conditions;
+mod locks;
+mod onces;
+mod scopes;
+mod support;
+mod threads;

@@ -54,6 +54,13 @@ fn run<F: Future>(builder: Builder, future: F) -> F::Output {
     builder.build().unwrap_or_else(|error| panic!("no runtime: {error}")).block_on(future)
 }
 
+/// What an entry without `async` is: the greenlet that its body runs in. It has as much room as the standard library gives a
+/// thread, of which what is never used costs nothing.
+#[cfg(feature = "greenlet")]
+pub fn green<T: 'static>(entry: impl FnOnce() -> T + 'static) -> impl Future<Output = T> {
+    crate::greenlet::Run::new(entry, Some(2 << 20))
+}
+
 #[track_caller]
 pub fn main<F: Future>(options: MainOptions, future: F) -> F::Output {
     run(Builder::new().on_exit(options.on_exit), future)

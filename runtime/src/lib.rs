@@ -52,6 +52,7 @@
 //! | child processes | [`process::Command`] |
 //! | all cores | [`cluster`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
+//! | code in blocking style, with feature `greenlet` | `greenlet`, and `green` with the names of the standard library |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
 //! | what keeps the thread from all others | [`Builder::watch_stalls`] |

@@ -2,7 +2,8 @@
 //! they refuse is refused under the right token.
 //!
 //! The programs in `ui/pass` must compile and exit with success; those in `ui/fail` must not compile, with the exact
-//! messages beside them. After a change of wording: `TRYBUILD=overwrite cargo test -p runtime --test macros`, and read
+//! messages beside them. Those in `ui/greenlets` are accepted with the feature `greenlet`, and what is in `ui/no_greenlets` is
+//! refused without it. After a change of wording: `TRYBUILD=overwrite cargo test -p runtime --test macros`, and read
 //! the difference, above all the `^^^`.
 #![cfg(feature = "macros")]
 
@@ -23,12 +24,18 @@ const RECORDED_WITH: &str = "rustc 1.95.";
 fn accepted_programs_run_and_refused_ones_say_why() {
     let programs = trybuild::TestCases::new();
     programs.pass("tests/ui/pass/*.rs");
+    if cfg!(feature = "greenlet") {
+        programs.pass("tests/ui/greenlets/*.rs");
+    }
 
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let version = Command::new(rustc).arg("--version").output().expect("rustc runs");
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
     if version.starts_with(RECORDED_WITH) {
         programs.compile_fail("tests/ui/fail/*.rs");
+        if cfg!(not(feature = "greenlet")) {
+            programs.compile_fail("tests/ui/no_greenlets/*.rs");
+        }
     } else {
         eprintln!("ui/fail is not compared: recorded with {RECORDED_WITH}x, this is {version}");
     }

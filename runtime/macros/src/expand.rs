@@ -9,6 +9,8 @@
 //! }
 //! ```
 //!
+//! A `fn` without `async` is made a future by `__private::green(main)`, which runs it as a greenlet.
+//!
 //! With `workers` it is `fn main() -> ExitCode`, and `__private::cluster` gets `main` itself: each worker calls it.
 //!
 //! Because body and return type are not rewritten, every error in them keeps its place: rustc underlines the
@@ -38,10 +40,10 @@ pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> T
 
 /// The function that runs the user's.
 fn entry(kind: Kind, options: &Options, function: Function) -> TokenStream {
-    // Without `async` it would not compile, so "needless `async`" is no advice to give.
+    // "Needless `async`" would be no advice to give.
     let mut body = tokens("#[allow(clippy::unused_async)]");
-    body.extend(inner(&function));
-    body.extend(call(kind, options, &function.name));
+    body.extend(inner(&function, function.is_async));
+    body.extend(call(kind, options, &function));
     let mut entry = function.attributes;
     if matches!(kind, Kind::Test) {
         entry.extend(tokens("#[::core::prelude::v1::test]"));
@@ -67,7 +69,8 @@ fn stand_in(function: Function) -> TokenStream {
     let mut body = TokenStream::new();
     if !function.takes_self() {
         body.extend(tokens("#[allow(dead_code, clippy::unused_async)]"));
-        body.extend(inner(&function));
+        // The body may be that of an `async fn` whose `async` is what is missing.
+        body.extend(inner(&function, true));
     }
     let mut stand_in = tokens("#[allow(dead_code, missing_docs)]");
     stand_in.extend(function.visibility);
@@ -78,13 +81,12 @@ fn stand_in(function: Function) -> TokenStream {
 }
 
 /// The user's function without its attributes and visibility, which belong to the outer one.
-fn inner(function: &Function) -> TokenStream {
+fn inner(function: &Function, is_async: bool) -> TokenStream {
     let mut inner = TokenStream::new();
-    inner.extend([
-        TokenTree::from(Ident::new("async", function.fn_token.span())),
-        TokenTree::from(function.fn_token.clone()),
-        TokenTree::from(function.name.clone()),
-    ]);
+    if is_async {
+        inner.extend([TokenTree::from(Ident::new("async", function.fn_token.span()))]);
+    }
+    inner.extend([TokenTree::from(function.fn_token.clone()), TokenTree::from(function.name.clone())]);
     inner.extend(function.generics.iter().cloned());
     inner.extend([TokenTree::from(function.parameters.clone())]);
     inner.extend(function.output.clone());
@@ -95,7 +97,7 @@ fn inner(function: &Function) -> TokenStream {
 
 /// `<krate>::__private::main(<krate>::__private::MainOptions { … }, name())`, and likewise for `test`. With `seeds` it is
 /// `simulate`, which gets `name` itself, to call it for each seed; with `workers` it is `cluster`, likewise.
-fn call(kind: Kind, options: &Options, name: &Ident) -> TokenStream {
+fn call(kind: Kind, options: &Options, user: &Function) -> TokenStream {
     let krate = || options.krate.clone();
     let (function, arguments) = match (kind, options.seeds) {
         (Kind::Main, _) if options.workers.is_some() => {
@@ -131,9 +133,20 @@ fn call(kind: Kind, options: &Options, name: &Ident) -> TokenStream {
     parameters.extend(tokens(arguments));
     parameters.extend([TokenTree::from(Group::new(Delimiter::Brace, fields))]);
     parameters.extend(tokens(","));
-    parameters.extend([TokenTree::from(name.clone())]);
-    if options.seeds.is_none() && options.workers.is_none() {
-        parameters.extend(tokens("()"));
+    let is_called_later = options.seeds.is_some() || options.workers.is_some();
+    if user.is_async {
+        parameters.extend([TokenTree::from(user.name.clone())]);
+        if !is_called_later {
+            parameters.extend(tokens("()"));
+        }
+    } else {
+        if is_called_later {
+            parameters.extend(tokens("||"));
+        }
+        parameters.extend(krate());
+        parameters.extend(tokens("::__private::green"));
+        let name = TokenTree::from(user.name.clone()).into();
+        parameters.extend([TokenTree::from(Group::new(Delimiter::Parenthesis, name))]);
     }
 
     let mut call = krate();

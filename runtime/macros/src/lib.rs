@@ -44,6 +44,9 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
+/// With the feature `greenlet` it may also be a `fn` without `async`, a program in blocking style: it runs as a greenlet, which
+/// is parked when it waits for something.
+///
 /// It need not be called `main`: any free function without parameters becomes an ordinary function that blocks its
 /// caller for as long as the `async fn` runs.
 ///
@@ -103,7 +106,8 @@ use proc_macro::TokenStream;
 ///
 /// # Errors
 ///
-/// These are compile errors, each under the token that causes it: a function that is not `async`, that has parameters
+/// These are compile errors, each under the token that causes it: a function that is not `async` (without the feature
+/// `greenlet`), that has parameters
 /// or generics or a qualifier (`unsafe`, `const`, `extern`), that is a method or carries another `main` or `test`
 /// attribute; an option that is unknown, given twice, or has a value it does not take; an item that is no function.
 ///
@@ -143,6 +147,8 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     panic!("port out of range");
 /// }
 /// ```
+///
+/// With the feature `greenlet` it may also be a `fn` without `async`, which runs as a greenlet.
 ///
 /// The function may return whatever a test may return, and `#[ignore]`, `#[should_panic]`, `#[cfg]` and the like work as
 /// on a `#[test]`. That attribute itself is added by the macro.

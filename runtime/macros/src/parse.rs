@@ -1,7 +1,7 @@
 //! Reads the annotated item just far enough to take its signature apart.
 //!
 //! rustc has parsed the item before it calls us, so the tokens are known to be well formed and nobody needs a
-//! grammar here: an `async fn` is attributes, visibility, qualifiers, `fn`, a name, and a few landmarks up to the
+//! grammar here: a function is attributes, visibility, qualifiers, `fn`, a name, and a few landmarks up to the
 //! body. Everything between the landmarks is carried along untouched, with its spans.
 //!
 //! Pieces that went through a `macro_rules!` matcher (`$vis`, `$body:block`, `$path:path` …) arrive wrapped in
@@ -18,6 +18,7 @@ use crate::error::Error;
 pub(crate) struct Function {
     pub(crate) attributes: TokenStream,
     pub(crate) visibility: TokenStream,
+    pub(crate) is_async: bool,
     pub(crate) fn_token: Ident,
     pub(crate) name: Ident,
     pub(crate) generics: Vec<TokenTree>,
@@ -36,7 +37,7 @@ impl Function {
         let mut tokens = unwrap_invisible(item).into_iter().peekable();
         let attributes = attributes(kind, &mut tokens, errors);
         let visibility = visibility(&mut tokens);
-        let fn_token = qualifiers(kind, &mut tokens, errors)?;
+        let (is_async, fn_token) = qualifiers(kind, &mut tokens, errors)?;
         let Some(TokenTree::Ident(name)) = tokens.next() else {
             return Err(Error::new(fn_token.span(), format!("{kind} needs a function with a name")));
         };
@@ -55,6 +56,7 @@ impl Function {
         let function = Function {
             attributes,
             visibility,
+            is_async,
             fn_token,
             name,
             generics,
@@ -145,8 +147,8 @@ fn visibility(tokens: &mut Tokens) -> TokenStream {
     visibility.into_iter().collect()
 }
 
-/// `async` and its like, up to and with `fn`.
-fn qualifiers(kind: Kind, tokens: &mut Tokens, errors: &mut Vec<Error>) -> Result<Ident, Error> {
+/// `async` and its like, up to and with `fn`; whether `async` is among them.
+fn qualifiers(kind: Kind, tokens: &mut Tokens, errors: &mut Vec<Error>) -> Result<(bool, Ident), Error> {
     let first = tokens.peek().map(TokenTree::span);
     let mut is_async = false;
     // Held back until `fn` turns up: the `const` of a constant is not a qualifier.
@@ -155,12 +157,15 @@ fn qualifiers(kind: Kind, tokens: &mut Tokens, errors: &mut Vec<Error>) -> Resul
         match tokens.next() {
             Some(TokenTree::Ident(word)) => match word.to_string().as_str() {
                 "fn" => {
-                    if !is_async {
-                        let message = format!("the `async` keyword is missing: {kind} runs an `async fn`");
+                    if !is_async && !cfg!(feature = "greenlet") {
+                        let message = format!(
+                            "the `async` keyword is missing: {kind} runs an `async fn`, and a `fn` without it only with \
+                             the feature `greenlet` of the crate `runtime`"
+                        );
                         refused.push(Error::new(word.span(), message));
                     }
                     errors.append(&mut refused);
-                    return Ok(word);
+                    return Ok((is_async, word));
                 }
                 "async" => is_async = true,
                 qualifier @ ("const" | "unsafe" | "extern" | "safe" | "gen") => {

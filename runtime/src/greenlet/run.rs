@@ -74,7 +74,7 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    pub(super) fn new(f: F, stack_size: Option<usize>) -> Self {
+    pub(crate) fn new(f: F, stack_size: Option<usize>) -> Self {
         Self { state: State::Fresh(f), stack_size, retry: None }
     }
 

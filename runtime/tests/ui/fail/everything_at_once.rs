@@ -5,7 +5,7 @@ use std::collections::HashMap;
 fn helper() {}
 
 #[runtime::main(on_exit = "never", thread = 1)]
-fn main(arguments: HashMap<String, String>) {
+async fn main(arguments: HashMap<String, String>) {
     drop(arguments);
     helper();
 }

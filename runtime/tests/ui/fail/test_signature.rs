@@ -1,8 +1,5 @@
 //! What `#[runtime::test]` refuses.
 #[runtime::test]
-fn not_async() {}
-
-#[runtime::test]
 async fn arguments(port: u16) {
     drop(port);
 }

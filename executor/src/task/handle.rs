@@ -175,17 +175,20 @@ impl<T: 'static> JoinHandle<T> {
     }
 
     /// Waits for the end, and leaves the output where it is.
-    pub(crate) fn poll_finished(&self, context: &mut Context<'_>) -> Poll<()> {
+    #[doc(hidden)]
+    pub fn poll_finished(&self, context: &mut Context<'_>) -> Poll<()> {
         self.joined.poll_finished(context)
     }
 
     /// Whoever waits for the end does so no more.
-    pub(crate) fn forget_waiter(&self) {
+    #[doc(hidden)]
+    pub fn forget_waiter(&self) {
         self.joined.forget_waiter();
     }
 
     /// Whether it has ended by a panic or was cancelled, and its output is still there.
-    pub(crate) fn has_failed(&self) -> bool {
+    #[doc(hidden)]
+    pub fn has_failed(&self) -> bool {
         self.joined.has_failed()
     }
 

@@ -74,7 +74,7 @@ impl<T: 'static> Joined<T> {
     /// The output is there, and is a failure.
     pub(super) fn has_failed(&self) -> bool {
         let task = self.task;
-        if task.has(State::FUTURE | State::RUNNING) || !task.has(State::OUTPUT) {
+        if task.has(State::FUTURE) || !task.has(State::OUTPUT) {
             return false;
         }
         // SAFETY: OUTPUT is set.

@@ -26,15 +26,20 @@
 //! }
 //! ```
 
+mod builder;
 mod handle;
 mod killed;
+mod later;
 mod run;
 mod stacks;
 mod switch;
+mod together;
 mod wait;
 
-pub use handle::{Builder, JoinHandle, spawn};
+pub use builder::{Builder, spawn, spawn_later};
+pub use handle::JoinHandle;
 pub use killed::Killed;
 pub use run::{Run, run};
+pub use together::{Iwait, iwait, join_all, join_until, join_until_timeout, kill_all, kill_all_timeout};
 pub(crate) use wait::{companion, is_unwinding, shielded};
-pub use wait::{is_inside, wait};
+pub use wait::{idle, is_inside, sleep, wait, yield_now};

@@ -1,7 +1,8 @@
 //! Waiting, in blocking style.
 
 use super::switch;
-use std::{any::Any, pin::pin, sync::Arc};
+use crate::{task, time};
+use std::{any::Any, pin::pin, sync::Arc, time::Duration};
 
 /// Waits for any future, on the stack of a greenlet: its task gives way to others until the future is ready. Of the kinds of
 /// code that may call this there is one rule: below on the stack there is a [`spawn`](super::spawn)ed greenlet, or a
@@ -50,6 +51,65 @@ pub fn wait<F: IntoFuture>(future: F) -> F::Output {
 /// ```
 pub fn is_inside() -> bool {
     switch::may_wait()
+}
+
+/// Waits until so much time has passed (`gevent.sleep`).
+///
+/// ```
+/// use runtime::{greenlet, time::Instant};
+/// use std::time::Duration;
+///
+/// #[runtime::main]
+/// async fn main() {
+///     # runtime::time::pause();
+///     let start = Instant::now();
+///     greenlet::spawn(|| greenlet::sleep(Duration::from_secs(3600))).await.unwrap();
+///     assert_eq!(start.elapsed(), Duration::from_secs(3600));
+/// }
+/// ```
+///
+/// # Panics
+/// As [`wait`].
+#[track_caller]
+pub fn sleep(duration: Duration) {
+    wait(time::sleep(duration));
+}
+
+/// Lets everybody else who is ready have a turn (`gevent.sleep(0)`).
+///
+/// # Panics
+/// As [`wait`].
+#[track_caller]
+pub fn yield_now() {
+    wait(task::yield_now());
+}
+
+/// Waits until nobody else can go on without time passing (`gevent.idle`); see [`settle`](crate::testing::settle()). If
+/// somebody always can, it waits for ever.
+///
+/// ```
+/// use runtime::{greenlet, spawn, task};
+///
+/// #[runtime::main]
+/// async fn main() {
+///     let busy = spawn(async {
+///         for _ in 0..10 {
+///             task::yield_now().await;
+///         }
+///     });
+///     let greenlet = greenlet::spawn(move || {
+///         greenlet::idle();
+///         assert!(busy.is_finished());
+///     });
+///     greenlet.await.unwrap();
+/// }
+/// ```
+///
+/// # Panics
+/// As [`wait`].
+#[track_caller]
+pub fn idle() {
+    wait(crate::testing::settle());
 }
 
 /// Whether this greenlet is being unwound. `std::thread::panicking` is about the thread, and so about all its greenlets; while

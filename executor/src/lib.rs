@@ -38,4 +38,7 @@ pub use random::random_u64;
 pub use registry::RuntimeId;
 pub use schedule::{Batch, Schedule};
 pub use settle::{Settle, settle};
-pub use task::{JoinHandle, spawn, waker::Waiter};
+pub use task::{
+    JoinHandle, spawn,
+    waker::{PollWaker, Waiter},
+};

@@ -153,6 +153,15 @@ impl Core {
         self.locals.get()
     }
 
+    /// Nothing is kept for the length of this poll: no task-locals, no child, no limits.
+    #[inline]
+    pub(crate) fn polls_plainly(&self) -> bool {
+        self.running_child.get().is_none()
+            && !self.is_held.get()
+            && !self.is_doomed.get()
+            && self.locals.is_empty()
+    }
+
     pub(crate) fn replace_locals(&self, locals: Locals) -> Locals {
         self.locals.replace(locals)
     }

@@ -190,6 +190,11 @@ pub fn inherit<F: IntoFuture>(future: F) -> WithLocals<F::IntoFuture> {
 }
 
 impl Locals {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     fn find(&self, key: *const ()) -> Option<Rc<dyn Any>> {
         let binding =
             self.0.iter().flat_map(|bindings| bindings.iter()).find(|binding| binding.key == key)?;
@@ -213,6 +218,14 @@ impl CurrentLocals {
         let locals = self.0.take();
         self.0.set(locals.clone());
         locals
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        let locals = self.0.take();
+        let is_empty = locals.is_empty();
+        self.0.set(locals);
+        is_empty
     }
 
     pub(crate) fn replace(&self, locals: Locals) -> Locals {

@@ -48,7 +48,15 @@ impl Polling {
     }
 
     #[inline]
+    fn is_plain(&self) -> bool {
+        self.locals.is_empty() && self.child.is_none() && !self.is_held && !self.is_doomed
+    }
+
+    #[inline]
     fn swap_in(&mut self, core: &Core) {
+        if self.is_plain() && core.polls_plainly() {
+            return;
+        }
         self.locals = core.replace_locals(mem::take(&mut self.locals));
         self.child = core.set_running_child(self.child);
         let (is_held, is_doomed) = (core.is_held(), core.is_doomed());

@@ -133,6 +133,47 @@ impl Drop for Waiter {
     }
 }
 
+/// A waker that outlasts the poll it was given to, for who stays in the middle of polls: a stack that is left there.
+///
+/// One of this crate is kept as its key and not counted among those that somebody else could use; any other is cloned.
+///
+/// ```
+/// use runtime_executor::PollWaker;
+/// use std::task::Waker;
+/// let kept = PollWaker::new(Waker::noop());
+/// assert!(kept.will_wake(Waker::noop()));
+/// ```
+#[derive(Debug)]
+pub struct PollWaker(ManuallyDrop<Waker>);
+
+impl PollWaker {
+    /// One like it.
+    pub fn new(waker: &Waker) -> Self {
+        Self(key_of(waker).map_or_else(|| ManuallyDrop::new(waker.clone()), self::waker))
+    }
+
+    /// Whether it is the same.
+    #[inline]
+    pub fn will_wake(&self, waker: &Waker) -> bool {
+        self.0.will_wake(waker)
+    }
+
+    /// To poll with.
+    #[inline]
+    pub fn waker(&self) -> &Waker {
+        &self.0
+    }
+}
+
+impl Drop for PollWaker {
+    fn drop(&mut self) {
+        if key_of(&self.0).is_none() {
+            // SAFETY: a clone of our own, and nothing comes after this.
+            unsafe { ManuallyDrop::drop(&mut self.0) }
+        }
+    }
+}
+
 /// The key of a waker of this crate, of whatever runtime.
 #[inline]
 pub(crate) fn key_of(waker: &Waker) -> Option<Key> {

@@ -14,7 +14,8 @@
 //!     from there to the strands below, each of which is in the middle of a `resume` further down this very stack.
 //! K3. `yielder` is good while its strand runs: it points into that strand's stack. To suspend by it is to leave all stacks
 //!     above as well (a tower), and to come back to the very place.
-//! K4. `waker` is good while the strand is being resumed: it is borrowed from who polls. Nobody keeps it across a pause.
+//! K4. `waker` is null before the first resume, then a waker that the head owns. While polls are in the middle (`polls`),
+//!     they may refer to it: then one that is replaced is kept till the end.
 //! K5. A stack may hold references into the runtime in which it ran: an anchor keeps that in memory, and elsewhere the strand
 //!     is not resumed.
 //! K6. What runs on a strand is `'static`, and neither the strand nor anything here is `Send`: a stack stays on its thread.
@@ -24,6 +25,7 @@
 use super::killed::Killed;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use runtime_executor::{
+    PollWaker,
     current::{self, Anchor},
     report_abandoned,
     task::Polling,
@@ -38,6 +40,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     ptr::{self, NonNull},
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll, Waker},
     thread,
@@ -74,7 +77,11 @@ struct Head {
     /// Where to go on when it is resumed: its own head, or that of the top of a tower.
     top: Cell<*const Head>,
     yielder: Cell<*const Yielder<(), ()>>,
-    waker: Cell<*const Waker>,
+    waker: Cell<*const PollWaker>,
+    /// All that it may have to keep, and the present one.
+    wakers: Cell<Vec<Rc<PollWaker>>>,
+    /// How many polls have been begun here and not ended.
+    polls: Cell<u32>,
     is_killed: Cell<bool>,
     throws: Cell<u32>,
     unwinding: Cell<Unwinding>,
@@ -169,7 +176,7 @@ impl<R: 'static> Strand<R> {
         let ambient = self.polling.is_none().then(Polling::now);
         self.polling.iter_mut().for_each(Polling::swap);
         head.others_unwind.set(head.unwinding.get() != Unwinding::Yes && thread::panicking());
-        head.waker.set(waker);
+        head.lend(waker);
         // SAFETY: K2.
         let outer = unsafe { current::replace_strand(head.top.get().cast()) };
         head.outer.set(outer.cast());
@@ -279,6 +286,8 @@ impl Head {
             top: Cell::new(ptr::null()),
             yielder: Cell::new(ptr::null()),
             waker: Cell::new(ptr::null()),
+            wakers: Cell::default(),
+            polls: Cell::new(0),
             is_killed: Cell::new(false),
             throws: Cell::new(0),
             unwinding: Cell::new(Unwinding::No),
@@ -287,6 +296,45 @@ impl Head {
             shields: Cell::new(0),
             companion: OnceCell::new(),
         }
+    }
+
+    /// From now on polls are made with this waker.
+    #[inline]
+    fn lend(&self, waker: &Waker) {
+        // SAFETY: K4.
+        let before = unsafe { self.waker.get().as_ref() };
+        if !before.is_some_and(|before| before.will_wake(waker)) {
+            self.replace_waker(waker);
+        }
+    }
+
+    #[cold]
+    fn replace_waker(&self, waker: &Waker) {
+        let waker = Rc::new(PollWaker::new(waker));
+        self.waker.set(Rc::as_ptr(&waker));
+        let mut wakers = self.wakers.take();
+        if self.polls.get() == 0 {
+            wakers.clear();
+        }
+        wakers.push(waker);
+        self.wakers.set(wakers);
+    }
+
+    /// Polls, with a waker that is good even if this strand is left and resumed meanwhile.
+    #[inline]
+    fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        /// One poll less, also when it panics.
+        struct Polls<'a>(&'a Cell<u32>);
+        impl Drop for Polls<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        self.polls.set(self.polls.get() + 1);
+        let _polls = Polls(&self.polls);
+        // SAFETY: K4: not null, as it was resumed, and counted above.
+        let waker = unsafe { &*self.waker.get() };
+        future.poll(&mut Context::from_waker(waker.waker()))
     }
 
     /// Leaves this strand, and all above it, until it is resumed. While it runs, and from nowhere else.
@@ -316,13 +364,21 @@ impl Head {
         });
     }
 
+    #[inline]
     fn throw_if_killed(&self) {
+        if self.is_killed.get() {
+            self.throw();
+        }
+    }
+
+    #[cold]
+    fn throw(&self) {
         let may_throw = match self.unwinding.get() {
             Unwinding::No => true,
             Unwinding::Yes => false,
             Unwinding::Unclear => !thread::panicking(),
         };
-        if !(self.is_killed.get() && may_throw) || self.shields.get() > 0 {
+        if !may_throw || self.shields.get() > 0 {
             return;
         }
         self.throws.set(self.throws.get() + 1);
@@ -386,16 +442,12 @@ pub(super) fn may_wait() -> bool {
 
 /// Polls until it is ready, and leaves the nearest strand of kind `Future` meanwhile; `None` if there is none.
 ///
-/// It is polled with a waker of its own: what it polls in turn may come here again, and leave in the middle.
+/// What it polls in turn may come here again, and leave in the middle.
 pub(super) fn wait<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     with_future_head(|head| {
         let head = head?;
         loop {
-            // SAFETY: K4.
-            let waker = unsafe { &*head.waker.get() }.clone();
-            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-            drop(waker);
-            match polled {
+            match head.poll(future.as_mut()) {
                 Poll::Ready(output) => return Some(output),
                 Poll::Pending => head.pause(),
             }

@@ -48,6 +48,29 @@ fn those_who_wait_are_notified_in_order() {
 }
 
 #[test]
+fn one_notification_is_for_one() {
+    story(|| {
+        let (shop, log) = (Rc::new(Shop::default()), Log::default());
+        let waiters: Vec<_> = (0..3)
+            .map(|n| {
+                let (shop, log) = (Rc::clone(&shop), log.clone());
+                thread::spawn(move || {
+                    drop(shop.changed.wait(shop.apples.lock().unwrap()).unwrap());
+                    log.say(n.to_string());
+                })
+            })
+            .collect();
+        thread::sleep(SECOND);
+        shop.changed.notify_one();
+        thread::sleep(SECOND);
+        assert_eq!(log.take(), "0");
+        shop.changed.notify_all();
+        waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        assert_eq!(log.take(), "1, 2");
+    });
+}
+
+#[test]
 fn everybody_is_notified_at_once() {
     story(|| {
         let shop = Rc::new(Shop::default());

@@ -2,11 +2,14 @@
 
 use crate::support::{Lingers, Log, SECOND, message_of_panic, seconds, story};
 use runtime::{
+    Builder,
     green::{
         sync::{Arc, Mutex, RwLock, TryLockError, mpsc},
         thread,
     },
-    greenlet, spawn_blocking,
+    greenlet,
+    inspect::OnDeadlock,
+    spawn_blocking,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -138,6 +141,31 @@ fn a_neighbour_that_unwinds_poisons_nothing_of_others() {
         assert!(!thread::panicking(), "this greenlet is not");
         drop(before);
         assert!(!mutex.is_poisoned());
+        assert!(neighbour.join().is_err());
+    });
+}
+
+#[test]
+fn who_is_killed_while_a_neighbour_unwinds_poisons_all_the_same() {
+    story(|| {
+        let mutex = Rc::new(Mutex::new(0));
+        let log = Log::default();
+        let victim = thread::spawn({
+            let mutex = Rc::clone(&mutex);
+            move || {
+                let _value = mutex.lock().unwrap();
+                thread::sleep(10 * SECOND);
+            }
+        });
+        let neighbour = thread::spawn(move || {
+            let _lingers = Lingers(log);
+            panic!("unwinds for a second");
+        });
+        thread::sleep(SECOND / 2);
+        victim.as_greenlet().cancel();
+        assert!(victim.join().is_err());
+        assert!(!neighbour.is_finished());
+        assert!(mutex.is_poisoned());
         assert!(neighbour.join().is_err());
     });
 }
@@ -292,4 +320,33 @@ fn a_panic_that_is_caught_in_between_poisons_once() {
         drop(mutex.lock().unwrap());
         assert!(!mutex.is_poisoned());
     });
+}
+
+#[test]
+fn two_that_wait_for_each_other_are_reported_and_one_word_of_the_builder_ends_them() {
+    let reports = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&reports);
+    let runtime = Builder::new()
+        .start_paused(true)
+        .on_deadlock(OnDeadlock::Fail)
+        .on_report(move |report| seen.lock().unwrap().push(report.to_string()))
+        .build()
+        .unwrap();
+    runtime.block_on(greenlet::run(|| {
+        let forks = Rc::new([const { Mutex::new(()) }; 2]);
+        let eat = |name: &str, first: usize, second: usize| {
+            let forks = Rc::clone(&forks);
+            let eater = thread::Builder::new().name(name.to_owned());
+            eater.spawn(move || {
+                let _first = forks[first].lock().unwrap();
+                thread::sleep(SECOND);
+                let _second = forks[second].lock().unwrap();
+            })
+        };
+        let (one, two) = (eat("one", 0, 1).unwrap(), eat("two", 1, 0).unwrap());
+        assert!(one.join().is_err() && two.join().is_err());
+    }));
+    let report = reports.lock().unwrap().join("\n");
+    assert!(report.contains("circle:"), "{report}");
+    assert!(report.contains("greenlet 1 'one'") && report.contains("held by task 2 since"), "{report}");
 }

@@ -268,6 +268,7 @@ fn a_value_that_nobody_joins_is_dropped_before_what_it_borrows() {
     struct Reads<'a>(&'a Says);
     impl Drop for Reads<'_> {
         fn drop(&mut self) {
+            thread::sleep(SECOND);
             self.0.1.say(format!("value reads {:?}", self.0.0));
         }
     }
@@ -277,11 +278,12 @@ fn a_value_that_nobody_joins_is_dropped_before_what_it_borrows() {
         thread::scope(|s| {
             drop(s.spawn(|| Reads(&lent)));
             let kept = s.spawn(|| Reads(&lent));
-            thread::sleep(SECOND);
+            thread::sleep(SECOND / 2);
             drop(kept);
+            drop(s.spawn(|| Reads(&lent)));
         });
         drop(lent);
-        assert_eq!(log.take(), "value reads \"lent\", value reads \"lent\", lent");
+        assert_eq!(log.take(), "value reads \"lent\", value reads \"lent\", value reads \"lent\", lent");
     });
 }
 

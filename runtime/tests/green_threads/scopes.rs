@@ -264,6 +264,20 @@ fn killed_before_its_first_turn_a_child_still_counts() {
 }
 
 #[test]
+fn a_child_that_was_killed_is_no_panic() {
+    story(|| {
+        let end = thread::scope(|s| {
+            let (one, other) = (s.spawn(|| thread::sleep(SECOND)), s.spawn(|| thread::sleep(SECOND)));
+            thread::yield_now();
+            one.as_greenlet().cancel();
+            other.as_greenlet().cancel();
+            one.join()
+        });
+        assert!(end.unwrap_err().downcast::<JoinError>().unwrap().is_cancelled());
+    });
+}
+
+#[test]
 fn a_value_that_nobody_joins_is_dropped_before_what_it_borrows() {
     struct Reads<'a>(&'a Says);
     impl Drop for Reads<'_> {

@@ -182,6 +182,12 @@ pub fn anchor() -> Option<Anchor> {
 }
 
 impl Anchor {
+    /// Whether it is that of the runtime of this thread now; `None` is for no runtime.
+    #[inline]
+    pub fn is_of_current(anchor: &Option<Self>) -> bool {
+        ptr::eq(CURRENT.get(), anchor.as_ref().map_or(ptr::null(), |anchor| &raw const *anchor.0))
+    }
+
     /// Whether it is the runtime of this thread now.
     #[inline]
     pub fn is_current(&self) -> bool {

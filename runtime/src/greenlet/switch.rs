@@ -112,8 +112,8 @@ pub(super) struct Strand<R: 'static> {
     route: Option<Route<R>>,
     is_abandoned: bool,
     anchor: Option<Anchor>,
-    /// Its own part of what belongs to a poll, once it has begun.
-    polling: Option<Polling>,
+    /// Its own part of what belongs to a poll; while it runs, that of who resumed it.
+    polling: Polling,
     is_local: PhantomData<*mut ()>,
 }
 
@@ -129,7 +129,14 @@ impl<R: 'static> Strand<R> {
             catch_unwind(AssertUnwindSafe(f))
         });
         let route = Some(route);
-        Self { head, route, is_abandoned: false, anchor: None, polling: None, is_local: PhantomData }
+        Self {
+            head,
+            route,
+            is_abandoned: false,
+            anchor: None,
+            polling: Polling::default(),
+            is_local: PhantomData,
+        }
     }
 
     fn head(&self) -> &Head {
@@ -169,12 +176,13 @@ impl<R: 'static> Strand<R> {
     /// If it has ended, and if it began in a runtime that is not the current one.
     #[track_caller]
     pub(super) fn resume(&mut self, waker: &Waker) -> Step<R> {
-        self.hold_on_to_runtime();
+        if !Anchor::is_of_current(&self.anchor) {
+            self.hold_on_to_runtime();
+        }
         let route = self.route.as_mut().expect("a strand that has ended is not resumed");
         // SAFETY: K1.
         let head = unsafe { self.head.as_ref() };
-        let ambient = self.polling.is_none().then(Polling::now);
-        self.polling.iter_mut().for_each(Polling::swap);
+        self.polling.swap();
         head.others_unwind.set(head.unwinding.get() != Unwinding::Yes && thread::panicking());
         head.lend(waker);
         // SAFETY: K2.
@@ -183,7 +191,7 @@ impl<R: 'static> Strand<R> {
         let result = route.resume(());
         // SAFETY: K2.
         unsafe { current::replace_strand(outer) };
-        self.polling.get_or_insert_with(|| ambient.unwrap_or_default()).swap();
+        self.polling.swap();
         match result {
             CoroutineResult::Yield(()) => Step::Suspended,
             CoroutineResult::Return(result) => {
@@ -193,16 +201,18 @@ impl<R: 'static> Strand<R> {
         }
     }
 
+    /// It has not been in a runtime before, and is now.
+    #[cold]
     #[track_caller]
     fn hold_on_to_runtime(&mut self) {
-        match &self.anchor {
-            None => self.anchor = current::anchor(),
-            Some(anchor) => assert!(
-                anchor.is_current(),
+        if let Some(anchor) = &self.anchor {
+            panic!(
                 "this stack has run inside a runtime ({anchor:?}), to which it may refer, and that does not run here \
                  now: resume it there"
-            ),
+            );
         }
+        self.anchor = current::anchor();
+        self.polling = Polling::now();
     }
 
     /// Nothing is left on the stack.
@@ -210,12 +220,12 @@ impl<R: 'static> Strand<R> {
         if let Some(route) = self.route.take() {
             drop(route.into_stack());
         }
-        (self.anchor, self.polling) = (None, None);
+        (self.anchor, self.polling) = (None, Polling::default());
     }
 
     /// Leaves the stack as it is, with all that is on it and all that it refers to.
     pub(super) fn abandon(&mut self) {
-        mem::forget((self.route.take(), self.anchor.take(), self.polling.take()));
+        mem::forget((self.route.take(), self.anchor.take(), mem::take(&mut self.polling)));
         self.is_abandoned = true;
     }
 

@@ -1,4 +1,4 @@
-//! Memory: bytes per parked task and per idle connection, by the resident size of a fresh process for each
+//! Memory: bytes per parked task, per parked greenlet and per idle connection, by the resident size of a fresh process for each
 //! measurement. `benches/README.md` has the method.
 
 #[cfg(target_os = "linux")]
@@ -25,6 +25,8 @@ mod linux {
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
+    use runtime::greenlet;
+
     use crate::common::child;
     use crate::common::load::{Load, Shape};
     use crate::common::machine::{self, Core, Cores};
@@ -32,6 +34,7 @@ mod linux {
     use crate::common::report::Table;
     use crate::common::rows::Figure;
     use crate::common::server::{self, LENDING, OWNING, Server};
+    use crate::peers::ours::Ours;
     use crate::peers::{self, NAMES, NO_ECHO, Peer, Visit, raw_mio};
 
     pub(crate) fn main() {
@@ -46,6 +49,12 @@ mod linux {
                 cores.pin(Core::Measured);
                 let tasks = tasks.parse().expect("a number of tasks");
                 child::hand_over(&[peers::with_peer(peer, Park { tasks })]);
+            }
+            ["--child", "greenlets", greenlets] => {
+                cores.pin(Core::Measured);
+                let greenlets = greenlets.parse().expect("a number of greenlets");
+                let bytes = Ours::run(park_greenlets(greenlets));
+                child::hand_over(&[("parked", bytes)]);
             }
             _ => {
                 let options = Options::parse(arguments.into_iter());
@@ -65,6 +74,9 @@ mod linux {
                 let peer = columns[(round + turn) % columns.len()];
                 if options.wants_row("parked") && peer != raw_mio::NAME {
                     parked(peer, options.quick, &mut table);
+                }
+                if options.wants_row("greenlet") && peer == Ours::NAME {
+                    greenlets(options.quick, &mut table);
                 }
                 if options.wants_row("idle") && !NO_ECHO.contains(&peer) {
                     let connections = if options.quick { 2_000 } else { 10_000 };
@@ -90,6 +102,17 @@ mod linux {
                 figures.iter().for_each(|(_, value)| table.record(&title, peer, *value));
             }
             Err(reason) => eprintln!("memory: parked tasks on {peer}: {reason}"),
+        }
+    }
+
+    fn greenlets(quick: bool, table: &mut Table) {
+        let greenlets = if quick { "10000" } else { "100000" };
+        match child::figures(&["--child", "greenlets", greenlets]) {
+            Ok(figures) => {
+                let title = format!("memory per parked greenlet, {greenlets} of them (B)");
+                figures.iter().for_each(|(_, value)| table.record(&title, Ours::NAME, *value));
+            }
+            Err(reason) => eprintln!("memory: parked greenlets: {reason}"),
         }
     }
 
@@ -126,6 +149,27 @@ mod linux {
         }
         let after = machine::resident_bytes(std::process::id());
         (after - before) as f64 / tasks as f64
+    }
+
+    /// The same with greenlets, which wait for the same.
+    async fn park_greenlets(greenlets: u64) -> f64 {
+        const AT_ONCE: u64 = 1_000;
+        let mut spawned = 0;
+        let mut before = 0;
+        while spawned < greenlets + AT_ONCE {
+            for _ in 0..AT_ONCE {
+                greenlet::spawn(|| greenlet::wait(WaitForEver(None))).detach();
+            }
+            spawned += AT_ONCE;
+            while PARKED.get() < spawned {
+                Ours::yield_now().await;
+            }
+            if spawned == AT_ONCE {
+                before = machine::resident_bytes(std::process::id());
+            }
+        }
+        let after = machine::resident_bytes(std::process::id());
+        (after - before) as f64 / greenlets as f64
     }
 
     thread_local! {

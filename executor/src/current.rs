@@ -6,13 +6,14 @@
 //!     locals are destroyed.
 //! C3. Beside it, `STRAND` is null or what an upper floor put there: which of its stacks this thread is on. It means nothing
 //!     here; entering a runtime hides it, so that what runs in there is on no such stack.
+//! C4. `SHARED` alone has a destructor: whoever asks for it later than that gets something new.
 
 #![expect(unsafe_code, reason = "a scoped reference in a thread-local")]
 
 use crate::core::Core;
 use std::{
     any::Any,
-    cell::Cell,
+    cell::{Cell, RefCell},
     fmt, ptr,
     rc::Rc,
     task::{Context, Poll},
@@ -21,6 +22,7 @@ use std::{
 thread_local! {
     static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
     static STRAND: Cell<*const ()> = const { Cell::new(ptr::null()) };
+    static SHARED: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
 }
 
 /// Keeps a runtime current.
@@ -107,6 +109,33 @@ pub fn is_entered() -> bool {
 #[inline]
 pub fn with_extension<T: Any, R>(f: impl FnOnce(&T) -> R) -> Option<R> {
     with(|core| core.extension::<T>().map(f)).flatten()
+}
+
+/// What all of this thread share that runs in no runtime: made by `make` when it is asked for first, it goes with the thread.
+/// There is one, of one upper floor; if there is another already, or the thread ends, a new one is made.
+///
+/// ```
+/// use runtime_executor::current;
+/// use std::rc::Rc;
+/// let first: Rc<u8> = current::shared_by_thread(|| Rc::new(1));
+/// assert_eq!(*current::shared_by_thread(|| Rc::new(2_u8)), 1);
+/// # drop(first);
+/// ```
+pub fn shared_by_thread<T: Any + Clone>(make: impl FnOnce() -> T) -> T {
+    let there = SHARED
+        .try_with(|shared| shared.borrow().as_ref().and_then(|shared| shared.downcast_ref::<T>().cloned()));
+    if let Ok(Some(there)) = there {
+        return there;
+    }
+    let new = make();
+    let kept = Box::new(new.clone());
+    let _ = SHARED.try_with(|shared| {
+        let is_free = shared.borrow().is_none();
+        if is_free {
+            *shared.borrow_mut() = Some(kept);
+        }
+    });
+    new
 }
 
 /// Takes one unit of the budget of the running poll, so that a task whose sockets, channels or locks are always

@@ -1,6 +1,7 @@
 //! Stories of the stacks of greenlets: how large, how many, and what is said when they do not do.
 #![cfg(all(feature = "greenlet", feature = "macros", target_os = "linux", not(miri)))]
 
+use futures_lite::future::block_on;
 use runtime::{
     Builder,
     greenlet::{self, JoinHandle},
@@ -10,7 +11,7 @@ use runtime::{
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    env,
+    env, fs,
     future::pending,
     hint,
     os::unix::process::ExitStatusExt,
@@ -156,6 +157,40 @@ async fn greenlets_that_follow_each_other_share_a_stack() {
         places.insert(place.await.unwrap());
     }
     assert_eq!(places.len(), 1);
+}
+
+#[test]
+fn outside_of_runtimes_a_thread_keeps_its_stacks_while_it_lives() {
+    if way().is_none() {
+        // Alone, as other stories would use what is free again.
+        let output = tell("outside_of_runtimes_a_thread_keeps_its_stacks_while_it_lives", "");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    fn place() -> usize {
+        let here = greenlet::run(|| {
+            let here = 0_u8;
+            (&raw const here).addr()
+        });
+        block_on(here)
+    }
+    let thread = || {
+        let first = place();
+        assert!(is_mapped(first), "it is kept");
+        assert_eq!(place(), first);
+        first
+    };
+    let elsewhere = std::thread::scope(|scope| scope.spawn(thread).join().unwrap());
+    assert!(!is_mapped(elsewhere));
+    thread();
+}
+
+fn is_mapped(address: usize) -> bool {
+    fs::read_to_string("/proc/self/maps").unwrap().lines().any(|line| {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let number = |digits| usize::from_str_radix(digits, 16).unwrap();
+        (number(from)..number(to)).contains(&address)
+    })
 }
 
 /// How many to have alive, in the slow form of the story.

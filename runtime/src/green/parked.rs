@@ -50,6 +50,19 @@ impl Settings {
             Side::Write => &self.write_limit,
         }
     }
+
+    fn wait<R>(&self, side: Side, operation: impl Future<Output = io::Result<R>>) -> Option<io::Result<R>> {
+        if self.is_nonblocking.load(Acquire) {
+            return None;
+        }
+        match self.limit(side).load(Relaxed) {
+            0 => greenlet::try_wait(operation),
+            nanos => {
+                let done = greenlet::try_wait(timeout(Duration::from_nanos(nanos), operation))?;
+                Some(done.unwrap_or_else(|_| Err(late())))
+            }
+        }
+    }
 }
 
 impl Manner {
@@ -101,12 +114,9 @@ impl Manner {
         side: Side,
         operation: impl Future<Output = io::Result<R>>,
     ) -> Option<io::Result<R>> {
-        if self.is_nonblocking() || !greenlet::is_inside() {
-            return None;
-        }
-        let done = match self.limit(side) {
-            None => greenlet::wait(operation),
-            Some(limit) => greenlet::wait(timeout(limit, operation)).unwrap_or_else(|_| Err(late())),
+        let done = match self.0.get() {
+            None => greenlet::try_wait(operation)?,
+            Some(settings) => settings.wait(side, operation)?,
         };
         match done {
             Err(error) if is_of_another_runtime(&error) => None,

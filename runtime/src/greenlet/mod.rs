@@ -41,5 +41,5 @@ pub use handle::JoinHandle;
 pub use killed::Killed;
 pub use run::{Run, run};
 pub use together::{Iwait, iwait, join_all, join_until, join_until_timeout, kill_all, kill_all_timeout};
-pub(crate) use wait::{companion, is_unwinding, shielded};
+pub(crate) use wait::{companion, is_unwinding, shielded, try_wait};
 pub use wait::{idle, is_inside, sleep, wait, yield_now};

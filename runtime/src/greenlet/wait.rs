@@ -42,6 +42,12 @@ pub fn wait<F: IntoFuture>(future: F) -> F::Output {
     }
 }
 
+/// [`wait`], or `None` at once where there is no greenlet to suspend.
+#[inline]
+pub(crate) fn try_wait<F: Future>(future: F) -> Option<F::Output> {
+    switch::wait(pin!(future))
+}
+
 /// Whether [`wait`] can suspend what runs here: a greenlet, or code that one has called.
 ///
 /// ```

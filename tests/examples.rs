@@ -914,3 +914,94 @@ fn a_server_whose_clients_are_all_done_stops_without_waiting() {
     assert!(end.status.success());
     assert!(TcpStream::connect(address).is_err(), "nobody gets in");
 }
+
+#[test]
+fn an_echo_server_for_std_with_other_use_lines_serves_all_its_clients_at_once() {
+    let server = Program::example("green_echo", &["127.0.0.1:0"]);
+    let address = address_of(&server);
+    let clients: Vec<_> = (0..50).map(|_| connect(address)).collect();
+    // Each has its greenlet before the first says anything.
+    for client in clients.iter().rev() {
+        expect_echo(client, &content(1000));
+    }
+    for client in &clients {
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!((&mut &*client).read(&mut [0]).unwrap(), 0, "its end is answered with ours");
+    }
+}
+
+/// A page's request, which ends with an empty line.
+fn request(stream: TcpStream) -> (BufReader<TcpStream>, String) {
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut first = String::new();
+    stream.read_line(&mut first).expect("there is a request");
+    let mut line = String::new();
+    while line.trim_end() != "" || line.is_empty() {
+        line.clear();
+        stream.read_line(&mut line).expect("it has an end");
+    }
+    (stream, first)
+}
+
+fn answer(mut stream: BufReader<TcpStream>, page: &str) {
+    let stream = stream.get_mut();
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}", page.len())
+        .expect("the client reads");
+}
+
+#[test]
+fn pages_are_fetched_at_once_by_a_client_that_knows_nothing_of_greenlets() {
+    const PAGES: usize = 5;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let urls: Vec<_> = (0..PAGES).map(|page| format!("http://{address}/{page}")).collect();
+    let program = Program::example("green_fetch", &urls.iter().map(String::as_str).collect::<Vec<_>>());
+    // Nobody gets anything before all have asked, and the last one who has asked gets it first.
+    let mut asked: Vec<_> = listener.incoming().take(PAGES).map(|stream| request(stream.unwrap())).collect();
+    let mut expected = Vec::new();
+    while let Some((stream, line)) = asked.pop() {
+        let path = line.split(' ').nth(1).unwrap().to_owned();
+        answer(stream, &path);
+        let line = program.line();
+        assert_eq!(line, format!("http://{address}{path}: 200, {} bytes", path.len()));
+        expected.push(path);
+    }
+    expected.sort();
+    assert_eq!(expected, ["/0", "/1", "/2", "/3", "/4"]);
+    let end = program.end();
+    assert!(end.stdout.starts_with("5 pages in ") && end.status.success(), "{end:?}");
+}
+
+#[test]
+fn pages_are_fetched_one_by_one_if_asked_to_or_with_sockets_that_block() {
+    for option in ["--serial", "--unpatched"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let urls = ["one", "two", "six"].map(|page| format!("http://{address}/{page}"));
+        let program = Program::example("green_fetch", &[option, &urls[0], &urls[1], &urls[2]]);
+        for url in &urls {
+            let (stream, line) = request(listener.accept().unwrap().0);
+            assert!(line.starts_with(&format!("GET /{}", &url[url.len() - 3..])), "{option}: {line}");
+            listener.set_nonblocking(true).unwrap();
+            assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "{option}");
+            listener.set_nonblocking(false).unwrap();
+            answer(stream, "page");
+            assert_eq!(program.line(), format!("{url}: 200, 4 bytes"));
+        }
+        assert!(program.end().status.success());
+    }
+}
+
+#[test]
+fn a_page_that_does_not_come_is_an_error_and_the_others_come() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = format!("http://{}/page", listener.local_addr().unwrap());
+    let program = Program::example("green_fetch", &[&format!("http://{nobody}/gone"), &there]);
+    answer(request(listener.accept().unwrap().0).0, "page");
+    let end = program.end();
+    assert!(end.stdout.starts_with(&format!("{there}: 200, 4 bytes\n2 pages in ")), "{end:?}");
+    assert!(end.stderr.starts_with(&format!("http://{nobody}/gone: ")), "{end:?}");
+    assert_eq!(end.status.code(), Some(1));
+}

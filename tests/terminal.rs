@@ -209,10 +209,15 @@ fn the_editor_says_that_it_cannot_save_and_goes_on() {
 
 #[test]
 fn the_operator_answers_one_client_while_another_says_nothing() {
-    let mut operator = Terminal::start("tcp_chat", &["127.0.0.1:0"]);
+    answers_one_client_while_another_says_nothing("tcp_chat");
+    answers_one_client_while_another_says_nothing("green_chat");
+}
+
+fn answers_one_client_while_another_says_nothing(chat: &str) {
+    let mut operator = Terminal::start(chat, &["127.0.0.1:0"]);
     operator.sees("listening on ");
     let address = operator.sees("\n");
-    let client = || Terminal::start("tcp_chat", &["--connect", &address]);
+    let client = || Terminal::start(chat, &["--connect", &address]);
     let mut first = client();
     operator.sees("* client 1 is here\n");
     first.sees("hello, you are client 1\n>>: ");
@@ -260,10 +265,15 @@ fn the_operator_answers_one_client_while_another_says_nothing() {
 
 #[test]
 fn a_client_that_is_killed_or_floods_harms_nobody() {
-    let mut operator = Terminal::start("tcp_chat", &["127.0.0.1:0"]);
+    nobody_is_harmed_by_a_client_that_is_killed_or_floods("tcp_chat");
+    nobody_is_harmed_by_a_client_that_is_killed_or_floods("green_chat");
+}
+
+fn nobody_is_harmed_by_a_client_that_is_killed_or_floods(chat: &str) {
+    let mut operator = Terminal::start(chat, &["127.0.0.1:0"]);
     operator.sees("listening on ");
     let address = operator.sees("\n");
-    let mut killed = Terminal::start("tcp_chat", &["--connect", &address]);
+    let mut killed = Terminal::start(chat, &["--connect", &address]);
     killed.sees("client 1\n");
     killed.types("I ask\n");
     operator.sees("client 1: I ask\n");
@@ -276,7 +286,7 @@ fn a_client_that_is_killed_or_floods_harms_nobody() {
     while flooding.write_all(&[b'x'; 4096]).is_ok() {}
     operator.sees("* client 2 has left\n");
 
-    let mut polite = Terminal::start("tcp_chat", &["--connect", &address]);
+    let mut polite = Terminal::start(chat, &["--connect", &address]);
     polite.sees("client 3\n");
     polite.types("and I?\n");
     operator.sees("client 3: and I?\n");

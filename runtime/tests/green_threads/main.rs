@@ -6,7 +6,6 @@ mod channels;
 mod conditions;
 mod locks;
 mod onces;
-mod parity;
 mod scopes;
 mod support;
 mod threads;

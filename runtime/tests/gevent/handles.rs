@@ -294,6 +294,24 @@ fn links_hear_of_panics_and_of_kills() {
     });
 }
 
+#[test]
+fn a_link_sees_the_handle_as_it_is() {
+    inside(|| {
+        for succeeds in [true, false] {
+            let own = Shelf::default();
+            let greenlet = greenlet::spawn(move || assert!(succeeds, "out of tea"));
+            let handle: Shelf<()> = own.clone();
+            greenlet.link(move |outcome| {
+                let own = handle.get().unwrap();
+                assert!(own.is_dead());
+                assert_eq!((own.is_successful(), outcome.is_ok()), (succeeds, succeeds));
+            });
+            own.set(greenlet).unwrap();
+            own.get().unwrap().join();
+        }
+    });
+}
+
 /// Between two turns there is no stack to leave.
 #[test]
 fn a_link_cannot_wait() {

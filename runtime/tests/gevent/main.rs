@@ -4,5 +4,9 @@
 #![cfg(all(feature = "greenlet", feature = "macros", not(miri)))]
 
 mod handles;
+mod insight;
+mod killing;
+mod panics;
+mod primitives;
 mod support;
 mod together;

@@ -1,8 +1,9 @@
 //! `TaskPool`: at most so many tasks at once, and whoever wants more waits.
 
 use crate::{
+    core::Core,
     current,
-    task::{self, JoinHandle, TaskKey, Whom},
+    task::{self, JoinHandle, PollCancel, TaskKey, Whom},
 };
 use pin_project_lite::pin_project;
 use runtime_sync::{Event, Semaphore};
@@ -154,6 +155,19 @@ impl TaskPool {
         async move { Some(Place { pool: self, permit: room.await.ok()? }) }
     }
 
+    /// Keeps room for a task to come, if there is some now and nobody waits for it.
+    ///
+    /// ```
+    /// use runtime_executor::task::TaskPool;
+    /// let pool = TaskPool::new(1);
+    /// let place = pool.try_reserve();
+    /// assert!(place.is_some() && pool.try_reserve().is_none());
+    /// ```
+    pub fn try_reserve(&self) -> Option<Place<'_>> {
+        let permit = Rc::clone(&self.shared.room).try_acquire_owned(1).ok()?;
+        Some(Place { pool: self, permit })
+    }
+
     /// Starts a task if there is room now, and nobody waits for it.
     ///
     /// ```
@@ -176,10 +190,10 @@ impl TaskPool {
     where
         F: Future + 'static,
     {
-        match Rc::clone(&self.shared.room).try_acquire_owned(1) {
-            Ok(permit) => Ok(Place { pool: self, permit }.spawn(future)),
-            Err(_) if self.is_closed() => Err(TrySpawnError::Closed(future)),
-            Err(_) => Err(TrySpawnError::Full(future)),
+        match self.try_reserve() {
+            Some(place) => Ok(place.spawn(future)),
+            None if self.is_closed() => Err(TrySpawnError::Closed(future)),
+            None => Err(TrySpawnError::Full(future)),
         }
     }
 
@@ -313,16 +327,44 @@ impl Place<'_> {
     where
         F: Future + 'static,
     {
+        self.enrol(|core, membership| {
+            let future = future(membership);
+            if core.is_closing() {
+                return builder.spawn_refused(core, spawned_at, future);
+            }
+            builder.spawn_on(core, spawned_at, future)
+        })
+    }
+
+    /// Starts a task that takes turns to end, on behalf of a caller further up.
+    ///
+    /// # Panics
+    /// If no runtime runs on this thread.
+    #[doc(hidden)]
+    pub fn spawn_gradual<F>(
+        self,
+        builder: task::Builder,
+        spawned_at: &'static Location<'static>,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: PollCancel + 'static,
+    {
+        self.enrol(|core, membership| {
+            builder.spawn_gradual_on(core, spawned_at, Member { future, _membership: membership })
+        })
+    }
+
+    fn enrol<T>(self, spawn: impl FnOnce(&Core, Membership) -> JoinHandle<T>) -> JoinHandle<T> {
         current::expect("TaskPool::spawn", |core| {
             let pool = &self.pool.shared;
             let index = pool.tasks.borrow_mut().insert(None);
             pool.idle.clear();
-            let future = future(Membership { pool: Rc::clone(pool), index, _permit: self.permit });
-            if core.is_closing() {
-                return builder.spawn_refused(core, spawned_at, future);
+            let handle = spawn(core, Membership { pool: Rc::clone(pool), index, _permit: self.permit });
+            // Refused, it has been dropped, and is in the list no more.
+            if !core.is_closing() {
+                pool.tasks.borrow_mut()[index] = Some(handle.key());
             }
-            let handle = builder.spawn_on(core, spawned_at, future);
-            pool.tasks.borrow_mut()[index] = Some(handle.key());
             handle
         })
     }
@@ -388,5 +430,13 @@ impl<F: Future> Future for Member<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         self.project().future.poll(context)
+    }
+}
+
+impl<F: PollCancel> PollCancel for Member<F> {
+    const NOUN: &'static str = F::NOUN;
+
+    fn poll_cancel(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        self.project().future.poll_cancel(context)
     }
 }

@@ -166,7 +166,7 @@ impl Builder {
     }
 
     /// Starts a task that takes turns to end.
-    pub(super) fn spawn_gradual_on<F>(
+    pub(crate) fn spawn_gradual_on<F>(
         self,
         core: &Core,
         spawned_at: &'static Location<'static>,

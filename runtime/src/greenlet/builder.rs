@@ -1,6 +1,6 @@
 //! Spawning greenlets: now, later, and with more than a function.
 
-use super::{handle::JoinHandle, later::Later, run::Run};
+use super::{group::Group, handle::JoinHandle, later::Later, run::Run};
 use crate::task::{self, PollCancel};
 use std::{panic::Location, time::Duration};
 
@@ -119,6 +119,31 @@ impl Builder {
         T: 'static,
     {
         self.spawn_later_from(delay, Location::caller(), f)
+    }
+
+    /// Starts it in a group, or in a pool, as soon as that has room: as [`Group::spawn`] does.
+    ///
+    /// ```
+    /// use runtime::greenlet::{self, Group};
+    ///
+    /// #[runtime::main]
+    /// async fn main() {
+    ///     let group = Group::new();
+    ///     let greeter = greenlet::Builder::new().name("greeter").spawn_in(&group, || 42);
+    ///     assert_eq!(greeter.name().as_deref(), Some("greeter"));
+    ///     assert_eq!(greeter.await.unwrap(), 42);
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Group::spawn`].
+    #[track_caller]
+    pub fn spawn_in<F, T>(self, group: &Group, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        group.spawn_from(self, Location::caller(), f)
     }
 
     #[track_caller]

@@ -27,7 +27,9 @@
 //! ```
 
 mod builder;
+mod group;
 mod handle;
+mod imap;
 mod killed;
 mod later;
 mod run;
@@ -37,7 +39,9 @@ mod together;
 mod wait;
 
 pub use builder::{Builder, spawn, spawn_later};
+pub use group::{Group, Pool};
 pub use handle::JoinHandle;
+pub use imap::Imap;
 pub use killed::Killed;
 pub use run::{Run, run};
 pub use together::{Iwait, iwait, join_all, join_until, join_until_timeout, kill_all, kill_all_timeout};

@@ -125,6 +125,11 @@ fn a_limit_of_time_leaves_the_greenlet_to_itself() {
         assert_eq!(greenlet.get_timeout(2 * SECOND).unwrap().unwrap(), 42);
         assert_eq!(start.elapsed(), 3 * SECOND);
         assert!(greenlet.is_successful(), "also when its value was given");
+
+        let mut killed = greenlet::spawn(wait_for_ever);
+        killed.kill();
+        assert!(killed.get_timeout(SECOND).unwrap().is_err());
+        assert!(!killed.is_successful(), "also when that was said");
     });
 }
 
@@ -298,16 +303,16 @@ fn links_hear_of_panics_and_of_kills() {
 fn a_link_sees_the_handle_as_it_is() {
     inside(|| {
         for succeeds in [true, false] {
-            let own = Shelf::default();
+            let (own, seen) = (Shelf::default(), Rc::new(OnceCell::new()));
             let greenlet = greenlet::spawn(move || assert!(succeeds, "out of tea"));
-            let handle: Shelf<()> = own.clone();
-            greenlet.link(move |outcome| {
+            let (handle, outcome): (Shelf<()>, _) = (own.clone(), seen.clone());
+            greenlet.link(move |_| {
                 let own = handle.get().unwrap();
-                assert!(own.is_dead());
-                assert_eq!((own.is_successful(), outcome.is_ok()), (succeeds, succeeds));
+                outcome.set((own.is_dead(), own.is_successful())).unwrap();
             });
             own.set(greenlet).unwrap();
             own.get().unwrap().join();
+            assert_eq!(seen.get(), Some(&(true, succeeds)));
         }
     });
 }

@@ -93,6 +93,7 @@ fn greenlets_that_join_each_other() {
             let others = handles.clone();
             let greenlet = greenlet::spawn(move || {
                 let other: &greenlet::JoinHandle<()> = others[1 - index].get().unwrap();
+                assert!(other.join_timeout(SECOND).is_err(), "who comes again stands there again");
                 other.join();
             });
             assert!(handles[index].set(greenlet).is_ok());
@@ -104,6 +105,24 @@ fn greenlets_that_join_each_other() {
         assert!(report.contains(line), "{report}");
     }
     assert!(report.contains("circle:"), "{report}");
+}
+
+/// Who does not wait any more is not said to.
+#[test]
+fn who_has_given_up_waits_for_nobody() {
+    let runtime = Builder::new().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let slow = greenlet::spawn(wait_for_ever);
+        let patient = greenlet::spawn(move || {
+            assert!(slow.join_timeout(SECOND).is_err());
+            greenlet::sleep(9 * SECOND);
+        });
+        sleep(SECOND / 2).await;
+        assert!(inspect::dump().to_string().contains("for the end of task 1"));
+        sleep(SECOND).await;
+        assert!(!inspect::dump().to_string().contains("for the end of"));
+        drop(patient);
+    });
 }
 
 #[test]

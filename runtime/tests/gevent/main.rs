@@ -7,6 +7,7 @@ mod handles;
 mod insight;
 mod killing;
 mod panics;
+mod pools;
 mod primitives;
 mod support;
 mod together;

@@ -44,6 +44,8 @@ fn joined_until_so_many_have_ended() {
             [greenlets[1].id(), greenlets[2].id()]
         );
         assert_eq!(start.elapsed(), SECOND * 5 / 2);
+        let two = greenlet::join_until(&greenlets, Until::Count(2));
+        assert_eq!((two.len(), start.elapsed()), (2, SECOND * 5 / 2), "they have ended already");
         let all = greenlet::join_until(&greenlets, Until::All);
         assert_eq!((all.len(), start.elapsed()), (3, 3 * SECOND));
         let values = greenlet::join_all(greenlets);

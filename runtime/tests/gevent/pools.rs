@@ -65,7 +65,7 @@ fn room_is_there_when_a_killed_one_is_gone() {
         greenlet::yield_now();
         let start = Instant::now();
         killed.cancel();
-        let next = pool.spawn(|| Instant::now());
+        let next = pool.spawn(Instant::now);
         assert_eq!(next.get().unwrap().duration_since(start), SECOND);
         let never = pool.spawn(|| unreachable!("it is killed before"));
         never.cancel();

@@ -14,7 +14,7 @@ use std::{
     env, fs,
     future::pending,
     hint,
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::FileExt, process::ExitStatusExt},
     process::{Command, Output},
     rc::Rc,
 };
@@ -157,6 +157,45 @@ async fn greenlets_that_follow_each_other_share_a_stack() {
         places.insert(place.await.unwrap());
     }
     assert_eq!(places.len(), 1);
+}
+
+#[test]
+fn so_many_stacks_keep_their_memory_as_the_runtime_was_told() {
+    let kept = |count: Option<usize>| {
+        let builder = Builder::new();
+        let builder = count.into_iter().fold(builder, Builder::greenlet_stacks_kept);
+        builder.build().unwrap().block_on(async {
+            let greenlets = (0..5).map(|_| {
+                greenlet::spawn(|| {
+                    let here = 0_u8;
+                    greenlet::wait(yield_now());
+                    (&raw const here).addr()
+                })
+            });
+            let mut places = Vec::new();
+            for greenlet in greenlets.collect::<Vec<_>>() {
+                places.push(greenlet.await.unwrap());
+            }
+            places.into_iter().filter(|&place| is_resident(place)).count()
+        })
+    };
+    assert_eq!([kept(None), kept(Some(3)), kept(Some(0))], [5, 3, 0]);
+}
+
+/// Whether there is memory behind an address.
+fn is_resident(address: usize) -> bool {
+    let mut entry = [0; 8];
+    let map = fs::File::open("/proc/self/pagemap").unwrap();
+    map.read_exact_at(&mut entry, (address / page_size() * 8) as u64).unwrap();
+    u64::from_ne_bytes(entry) >> 63 == 1
+}
+
+/// As the kernel tells every program (`AT_PAGESZ`).
+fn page_size() -> usize {
+    let words = fs::read("/proc/self/auxv").unwrap();
+    let word = |bytes: &[u8]| usize::from_ne_bytes(bytes.try_into().unwrap());
+    let mut pairs = words.chunks_exact(2 * size_of::<usize>()).map(|pair| pair.split_at(size_of::<usize>()));
+    pairs.find(|(key, _)| word(key) == 6).map(|(_, value)| word(value)).unwrap()
 }
 
 #[test]

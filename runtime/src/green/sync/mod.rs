@@ -43,6 +43,12 @@
 //! done as after a panic. While one greenlet unwinds, and its destructors wait, a panic in another may pass without
 //! poisoning, as the thread only knows that somebody unwinds; but no greenlet poisons what is not its own.
 //!
+//! # Deadlocks
+//!
+//! Greenlets that wait for each other's locks are found and reported, and [`on_deadlock`](crate::Builder::on_deadlock) says what
+//! else is done about it. A wait for something else (a notification, an item) counts as one that another thread may end, as all
+//! here may be shared with threads: if none does, it lasts, as it would in the standard library.
+//!
 //! # What to leave behind
 //!
 //! A guard of [`std::sync`] that is held while the greenlet waits keeps the whole thread from that lock: whoever wants it next

@@ -50,7 +50,7 @@ pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     (SyncSender { sender }, Receiver::new(receiver))
 }
 
-/// The sending half of [`channel`]. See [`std::sync::mpsc::Sender`].
+/// The sending half of [`channel()`]. See [`std::sync::mpsc::Sender`].
 pub struct Sender<T> {
     sender: shared::Sender<T>,
 }

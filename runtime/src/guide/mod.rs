@@ -2,3 +2,7 @@
 
 #[doc = include_str!("cluster.md")]
 pub mod cluster {}
+
+#[cfg(feature = "greenlet")]
+#[doc = include_str!("greenlets.md")]
+pub mod greenlets {}

@@ -6,6 +6,7 @@ mod channels;
 mod conditions;
 mod locks;
 mod onces;
+mod parity;
 mod scopes;
 mod support;
 mod threads;

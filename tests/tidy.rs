@@ -33,7 +33,7 @@ const UNSAFE_ROOMS: [&str; 24] = [
     "executor/src/task/waker.rs",
     "io/src/sys/",
     "runtime/src/green/thread/scope.rs",
-    "runtime/src/greenlet/switch.rs",
+    "runtime/src/greenlet/switch/",
     "sync/src/flavour.rs",
     "sync/src/lock.rs",
     "sync/src/once_cell.rs",

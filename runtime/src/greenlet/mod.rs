@@ -27,11 +27,13 @@
 //! ```
 
 mod builder;
+mod generator;
 mod group;
 mod handle;
 mod imap;
 mod killed;
 mod later;
+mod raw;
 mod run;
 mod stacks;
 mod switch;
@@ -39,10 +41,12 @@ mod together;
 mod wait;
 
 pub use builder::{Builder, spawn, spawn_later};
+pub use generator::{Generator, GeneratorState, Primed, Yielder};
 pub use group::{Group, Pool};
 pub use handle::JoinHandle;
 pub use imap::Imap;
 pub use killed::Killed;
+pub use raw::Greenlet;
 pub use run::{Run, run};
 pub use together::{Iwait, iwait, join_all, join_until, join_until_timeout, kill_all, kill_all_timeout};
 pub(crate) use wait::{companion, is_unwinding, shielded, try_wait};

@@ -13,7 +13,7 @@
 //!     of `Wait` waits again: if that panics too, it does so in a destructor during unwinding, which ends the process.
 //! U4. An owner's stack that is not unwound (abandoned at the end of the runtime, or forgotten) stays in memory for ever, with all that
 //!     its frames own, and it borrows nothing from elsewhere: what a strand is given or sent, of whatever kind it is, is `'static`.
-//!     So children that are still there find all in place. (`greenlet/switch.rs`: K1, K6.)
+//!     So children that are still there find all in place. (`greenlet/switch/`: K1, K6.)
 //! U5. A child whose stack is abandoned keeps its ticket for ever, although its task has ended. Children of its own may borrow from
 //!     the same frames and be alive: their owner's owner then never leaves its scope, and is abandoned in its turn.
 //!

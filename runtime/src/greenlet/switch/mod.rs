@@ -22,6 +22,10 @@
 
 #![expect(unsafe_code, reason = "a stack is left in the middle, by pointers into it")]
 
+mod here;
+
+pub(super) use here::{companion, is_unwinding, may_wait, pause, shielded, throw, wait, with_owner};
+
 use super::killed::Killed;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use runtime_executor::{
@@ -53,13 +57,12 @@ type Panic = Box<dyn Any + Send>;
 type Route<R> = Coroutine<(), (), Result<R, Panic>, Stack>;
 
 /// Who resumes a strand, and so who is behind it while it is suspended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
     /// A future: the strand may wait for something, and its poller is told Pending.
     Future,
-    #[expect(dead_code, reason = "for raw greenlets")]
-    /// Code of the strand below: to wait is to suspend that one, which takes this one along.
-    Plain,
+    /// Code of the strand below: to wait is to suspend that one, which takes this one along. By its owner it is found, and
+    /// told from others: what it shares with who resumes it. It must not own the strand.
+    Plain(Rc<dyn Any>),
 }
 
 /// What came of resuming.
@@ -144,12 +147,6 @@ impl<R: 'static> Strand<R> {
         unsafe { self.head.as_ref() }
     }
 
-    #[expect(dead_code, reason = "for raw greenlets")]
-    /// Names it among those that live.
-    pub(super) fn id(&self) -> StrandId {
-        StrandId(self.head.addr().get())
-    }
-
     /// Whether it has begun, and not ended.
     pub(super) fn is_suspended(&self) -> bool {
         self.route.as_ref().is_some_and(|route| route.started() && !route.done())
@@ -215,6 +212,16 @@ impl<R: 'static> Strand<R> {
         self.polling = Polling::now();
     }
 
+    /// It began in a runtime that is not the current one.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !self.anchor.as_ref().is_none_or(Anchor::is_current)
+    }
+
+    /// Whether a panic at the place where it paused would leave it as panics do: not in a destructor while it unwinds.
+    pub(super) fn may_be_thrown_at(&self) -> bool {
+        self.head().may_throw()
+    }
+
     /// Nothing is left on the stack.
     fn end(&mut self) {
         if let Some(route) = self.route.take() {
@@ -238,7 +245,7 @@ impl<R: 'static> Strand<R> {
             );
             return None;
         }
-        if !self.anchor.as_ref().is_none_or(Anchor::is_current) {
+        if self.is_elsewhere() {
             self.abandon();
             report_abandoned(
                 "its runtime does not run here any more. Drop it inside the runtime in which it ran",
@@ -347,6 +354,19 @@ impl Head {
         future.poll(&mut Context::from_waker(waker.waker()))
     }
 
+    fn owner(&self) -> Option<&dyn Any> {
+        match &self.kind {
+            Kind::Plain(owner) => Some(&**owner),
+            Kind::Future => None,
+        }
+    }
+
+    /// The strand below. While this one is resumed, and so from nowhere else but what runs on it or above it.
+    fn below(&self) -> Option<&Head> {
+        // SAFETY: K2, K1.
+        unsafe { self.outer.get().as_ref() }
+    }
+
     /// Leaves this strand, and all above it, until it is resumed. While it runs, and from nowhere else.
     ///
     /// # Panics
@@ -381,14 +401,17 @@ impl Head {
         }
     }
 
-    #[cold]
-    fn throw(&self) {
-        let may_throw = match self.unwinding.get() {
+    fn may_throw(&self) -> bool {
+        match self.unwinding.get() {
             Unwinding::No => true,
             Unwinding::Yes => false,
             Unwinding::Unclear => !thread::panicking(),
-        };
-        if !may_throw || self.shields.get() > 0 {
+        }
+    }
+
+    #[cold]
+    fn throw(&self) {
+        if !self.may_throw() || self.shields.get() > 0 {
             return;
         }
         self.throws.set(self.throws.get() + 1);
@@ -398,86 +421,4 @@ impl Head {
         self.was_thrown_at.set(true);
         resume_unwind(Box::new(Killed::new()));
     }
-}
-
-/// Names a strand among those that live.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct StrandId(usize);
-
-#[expect(dead_code, reason = "for raw greenlets")]
-/// The innermost strand that this thread is on.
-pub(super) fn innermost() -> Option<StrandId> {
-    with_head(|head| head.map(|head| StrandId(ptr::from_ref(head).addr())))
-}
-
-#[expect(dead_code, reason = "for raw greenlets")]
-/// Leaves the innermost strand, whatever its kind, until it is resumed. False: this thread is on none.
-pub(super) fn pause() -> bool {
-    with_head(|head| head.map(Head::pause)).is_some()
-}
-
-/// Whether the innermost strand is being unwound, as far as can be told: while others of this thread are as well, it is known
-/// of one that was thrown at, and not of one that panics by itself. On none, whether the thread unwinds.
-pub(super) fn is_unwinding() -> bool {
-    let is = |head: &Head| head.was_thrown_at.get() || !head.others_unwind.get();
-    thread::panicking() && with_head(|head| head.is_none_or(is))
-}
-
-/// Calls `f`, whose waits are not thrown at when the nearest strand of kind `Future` is killed.
-pub(super) fn shielded<R>(f: impl FnOnce() -> R) -> R {
-    struct Shield<'a>(Option<&'a Head>);
-    impl Drop for Shield<'_> {
-        fn drop(&mut self) {
-            self.0.iter().for_each(|head| head.shields.set(head.shields.get() - 1));
-        }
-    }
-    with_future_head(|head| {
-        head.iter().for_each(|head| head.shields.set(head.shields.get() + 1));
-        let _shield = Shield(head);
-        f()
-    })
-}
-
-/// What lives as long as the nearest strand of kind `Future`, made by whoever asks first; `None` if there is no such strand.
-pub(super) fn companion(
-    make: impl FnOnce() -> Arc<dyn Any + Send + Sync>,
-) -> Option<Arc<dyn Any + Send + Sync>> {
-    with_future_head(|head| Some(Arc::clone(head?.companion.get_or_init(make))))
-}
-
-/// Whether there is a strand to suspend while something is waited for.
-pub(super) fn may_wait() -> bool {
-    with_future_head(|head| head.is_some())
-}
-
-/// Polls until it is ready, and leaves the nearest strand of kind `Future` meanwhile; `None` if there is none.
-///
-/// What it polls in turn may come here again, and leave in the middle.
-pub(super) fn wait<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    with_future_head(|head| {
-        let head = head?;
-        loop {
-            match head.poll(future.as_mut()) {
-                Poll::Ready(output) => return Some(output),
-                Poll::Pending => head.pause(),
-            }
-        }
-    })
-}
-
-/// `f` returns, or unwinds, on the strand on which it was called.
-fn with_head<T>(f: impl FnOnce(Option<&Head>) -> T) -> T {
-    let head: *const Head = current::strand().cast();
-    // SAFETY: K2, K1.
-    f(unsafe { head.as_ref() })
-}
-
-fn with_future_head<T>(f: impl FnOnce(Option<&Head>) -> T) -> T {
-    with_head(|mut next| {
-        while let Some(head) = next.filter(|head| head.kind != Kind::Future) {
-            // SAFETY: K2, K1.
-            next = unsafe { head.outer.get().as_ref() };
-        }
-        f(next)
-    })
 }

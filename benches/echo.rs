@@ -30,7 +30,7 @@ mod linux {
     use crate::common::machine::{self, Core, Cores};
     use crate::common::options::Options;
     use crate::common::report::Table;
-    use crate::common::server::{self, LENDING, OWNING, Server};
+    use crate::common::server::{self, BLOCKING, LENDING, OWNING, Server};
     use crate::common::strace::Summary;
     use crate::peers::{NAMES, NO_ECHO, raw_mio};
 
@@ -62,6 +62,10 @@ mod linux {
         Mode {
             handler: LENDING,
             ..mode("echo_64_lent", "the same, buffer lent when readable", steady(64, 64, 1))
+        },
+        Mode {
+            handler: BLOCKING,
+            ..mode("echo_64_blocking", "the same in blocking style", steady(64, 64, 1))
         },
         mode("echo_1k", "echo 1 KiB × 512 connections", steady(512, 1024, 1)),
         mode("pipelined", "16 × 16 pipelined, 64 B", steady(16, 64, 16)),

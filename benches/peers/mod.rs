@@ -110,6 +110,11 @@ pub(crate) trait Peer: 'static {
         None
     }
 
+    /// The same as [`serve`](Self::serve) in blocking style, if the runtime has stacks to park.
+    fn serve_blocking(_listener: TcpListener) -> Optional<()> {
+        None
+    }
+
     /// Nanoseconds per item sent from another thread through the runtime's own channel, if it has one.
     fn items_through_own_channel(_items: u64) -> Optional<f64> {
         None

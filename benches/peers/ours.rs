@@ -1,13 +1,13 @@
 //! Our own runtime, driven as its documentation shows.
 
 use std::future::Future;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net;
 use std::time::Duration;
 
 use futures_util::TryFutureExt;
 use runtime::net::{TcpListener, TcpStream};
-use runtime::{task, time};
+use runtime::{green, greenlet, task, time};
 
 use super::{ECHO_BUFFER_BYTES, LentBuffer, Optional, Peer};
 
@@ -79,12 +79,31 @@ impl Peer for Ours {
             }
         }))
     }
+
+    fn serve_blocking(listener: net::TcpListener) -> Optional<()> {
+        Some(Box::pin(greenlet::run(|| {
+            let listener = green::net::TcpListener::from_std(listener).expect("listener registers");
+            for stream in listener.incoming() {
+                let stream = stream.expect("accept");
+                greenlet::spawn(|| echo_blocking(stream)).detach();
+            }
+        })))
+    }
 }
 
 async fn echo(stream: TcpStream) {
     let mut buffer = vec![0; ECHO_BUFFER_BYTES];
     while let Ok(read @ 1..) = stream.read(&mut buffer).await {
         if stream.write_all(&buffer[..read]).await.is_err() {
+            break;
+        }
+    }
+}
+
+fn echo_blocking(mut stream: green::net::TcpStream) {
+    let mut buffer = vec![0; ECHO_BUFFER_BYTES];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        if stream.write_all(&buffer[..read]).is_err() {
             break;
         }
     }

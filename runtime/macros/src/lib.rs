@@ -45,7 +45,7 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// With the feature `greenlet` it may also be a `fn` without `async`, a program in blocking style: it runs as a greenlet, which
-/// is parked when it waits for something.
+/// is parked when it waits for something. Its stack may grow to 2 MiB, as that of a thread.
 ///
 /// It need not be called `main`: any free function without parameters becomes an ordinary function that blocks its
 /// caller for as long as the `async fn` runs.

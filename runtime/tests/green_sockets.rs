@@ -342,6 +342,14 @@ fn without_a_runtime_it_blocks_its_thread_as_in_the_standard_library() {
     assert!(heard == expected);
     writer.join().unwrap();
     server.join().unwrap().unwrap();
+
+    // Nothing comes back here that could be taken for room.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let server = in_thread(move || listener.accept().unwrap().0.read_to_end(&mut Vec::new()).unwrap());
+    client.write_all(&expected).unwrap();
+    drop(client);
+    assert_eq!(server.join().unwrap(), expected.len());
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Stories of stacks that were too small, and of faults that are nobody's stack. Each is told by a child, which dies of it.
-#![cfg(all(feature = "greenlet", target_os = "linux", not(miri)))]
+#![cfg(all(feature = "greenlet", target_os = "linux", not(miri), not(asan)))]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Stories of stacks: which one is taken, what memory it keeps, and what is said when there are no more.
-#![cfg(all(feature = "greenlet", target_os = "linux", not(miri)))]
+#![cfg(all(feature = "greenlet", target_os = "linux", not(miri), not(asan)))]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Stories of the stacks of greenlets: how large, how many, and what is said when they do not do.
-#![cfg(all(feature = "greenlet", feature = "macros", target_os = "linux", not(miri)))]
+#![cfg(all(feature = "greenlet", feature = "macros", target_os = "linux", not(miri), not(asan)))]
 
 use futures_lite::future::block_on;
 use runtime::{

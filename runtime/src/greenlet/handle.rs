@@ -148,6 +148,9 @@ impl<T: 'static> JoinHandle<T> {
     /// What it waits for gives up its place there and panics with [`Killed`](super::Killed), so destructors run, and they may
     /// wait. To ask for its end without waiting: [`cancel`](crate::JoinHandle::cancel).
     ///
+    /// While another greenlet of this thread waits in a destructor, half unwound, one that has begun to wait since then cannot
+    /// be told from one that unwinds: it hears of the kill only after that.
+    ///
     /// Called by the greenlet itself it does not return: it unwinds right there. Except in a destructor of a stack that
     /// unwinds anyway, where the greenlet goes on, to its end.
     ///

@@ -12,7 +12,7 @@ use runtime_executor::report_abandoned;
 use std::{
     any::Any,
     borrow::Cow,
-    cell::{Cell, RefCell, RefMut},
+    cell::{Cell, RefCell},
     mem,
     panic::catch_unwind,
     rc::{Rc, Weak},
@@ -73,6 +73,8 @@ const LEFT_FOR_GOOD: &str = "a destructor on it has switched away while the last
 
 /// Main's part: goes where it is told to, until it is told to go here, or to the greenlet on whose stack this is. Gives what it
 /// is handed. `None`: who ran last is being dropped, and does not come to an end.
+///
+/// Whoever leaves an order has settled and checked it.
 pub(super) fn drive<T>(
     mut to: Greenlet<T>,
     mut parcel: Option<Parcel<T>>,
@@ -82,7 +84,7 @@ pub(super) fn drive<T>(
         && !(host.is_some() && to.is_at(host))
     {
         let order = match life.run(parcel) {
-            Ok(order) => order?.settle(),
+            Ok(order) => order?,
             // Not by `panic!`: it may be a destructor that drives.
             Err(refusal) => return Some(Parcel::Panic(catch_unwind(|| panic!("{refusal}")).unwrap_err())),
         };
@@ -93,7 +95,16 @@ pub(super) fn drive<T>(
 
 impl<T> Order<T> {
     /// Not to the dead, and no panic where it could not be caught.
+    #[inline]
     pub(super) fn settle(self) -> Self {
+        if matches!(self.parcel, Parcel::Value(_)) && self.to.0.as_ref().is_some_and(|life| life.has_begun())
+        {
+            return self;
+        }
+        self.settle_elsewhere()
+    }
+
+    fn settle_elsewhere(self) -> Self {
         let Self { mut to, mut parcel } = self;
         while let Some(life) = &to.0 {
             match life.admit(parcel) {
@@ -189,17 +200,21 @@ impl<T> Life<T> {
     }
 
     /// Whether it can be switched to, as far as can be told before; it has a stack then.
+    #[inline]
     pub(super) fn check(&self) -> Result<(), Refusal> {
-        if self.mailbox.is_host.get() { Ok(()) } else { self.make_ready().map(drop) }
+        let is_ready = match self.stage.try_borrow().as_deref() {
+            Ok(Stage::Begun(strand)) => !strand.is_elsewhere(),
+            Ok(Stage::Fresh(_) | Stage::Dead) => false,
+            Err(_) => self.mailbox.is_host.get(),
+        };
+        if is_ready { Ok(()) } else { self.make_ready() }
     }
 
-    /// It has a stack then, and is not running.
-    fn make_ready(&self) -> Result<RefMut<'_, Stage<T>>, Refusal> {
+    #[cold]
+    fn make_ready(&self) -> Result<(), Refusal> {
         let Ok(mut stage) = self.stage.try_borrow_mut() else { return Err(BUSY.into()) };
-        match &*stage {
-            Stage::Begun(strand) if strand.is_elsewhere() => return Err(ELSEWHERE.into()),
-            Stage::Begun(_) => return Ok(stage),
-            Stage::Fresh(_) | Stage::Dead => {}
+        if let Stage::Begun(_) = *stage {
+            return Err(ELSEWHERE.into());
         }
         let stack = stacks::take(self.stack_size.get())
             .map_err(|error| Refusal::from(format!("no stack for a greenlet: {error}")))?;
@@ -210,26 +225,44 @@ impl<T> Life<T> {
                 f(first)
             }));
         }
-        Ok(stage)
+        Ok(())
+    }
+
+    /// Begun, and suspended.
+    #[inline]
+    fn has_begun(&self) -> bool {
+        matches!(self.stage.try_borrow().as_deref(), Ok(Stage::Begun(_)))
     }
 
     /// Lets it run until it switches, or ends; gives where to go on. `None`: it was told to end, and does not come to that.
+    #[inline]
     fn run(&self, parcel: Option<Parcel<T>>) -> Result<Option<Order<T>>, Refusal> {
-        let mut stage = self.make_ready()?;
+        let Ok(mut stage) = self.stage.try_borrow_mut() else { return Err(BUSY.into()) };
         let Stage::Begun(strand) = &mut *stage else { unreachable!("orders go to those that live") };
-        drop(self.mailbox.arrived.replace(parcel));
-        let parcel = match strand.resume(Waker::noop()) {
-            Step::Suspended => return Ok(self.mailbox.order.take()),
+        self.mailbox.arrived.set(parcel);
+        let step = strand.resume(Waker::noop());
+        if let Step::Suspended = step {
+            return Ok(self.mailbox.order.take());
+        }
+        *stage = Stage::Dead;
+        drop(stage);
+        self.end(step).map(Some)
+    }
+
+    /// Where its result goes.
+    fn end(&self, step: Step<T>) -> Result<Order<T>, Refusal> {
+        let parcel = match step {
+            Step::Suspended => unreachable!("it has ended"),
             Step::Returned(value) => Parcel::Value(value),
             Step::Panicked(panic) => match self.mailbox.exit.take() {
                 Some(value) if panic.is::<Killed>() => Parcel::Value(value),
                 _ => Parcel::Panic(panic),
             },
         };
-        *stage = Stage::Dead;
-        drop(stage);
         self.mailbox.clear();
-        Ok(Some(Order { to: self.parent(), parcel }))
+        let order = Order { to: self.parent(), parcel }.settle();
+        order.to.0.as_ref().map_or(Ok(()), |life| life.check())?;
+        Ok(order)
     }
 
     /// Unwinds the stack, when the last handle is dropped. Gives the panic that came out of that, if it was another one.

@@ -180,8 +180,10 @@ impl<R: 'static> Strand<R> {
         // SAFETY: K1.
         let head = unsafe { self.head.as_ref() };
         self.polling.swap();
-        head.others_unwind.set(head.unwinding.get() != Unwinding::Yes && thread::panicking());
-        head.lend(waker);
+        head.others_unwind.set(thread::panicking() && head.unwinding.get() != Unwinding::Yes);
+        if let Kind::Future = head.kind {
+            head.lend(waker);
+        }
         // SAFETY: K2.
         let outer = unsafe { current::replace_strand(head.top.get().cast()) };
         head.outer.set(outer.cast());
@@ -385,13 +387,16 @@ impl Head {
         yielder.suspend(());
     }
 
+    #[inline]
     fn note_unwinding(&self) {
-        self.was_thrown_at.set(self.was_thrown_at.get() && thread::panicking());
-        self.unwinding.set(match (thread::panicking(), self.others_unwind.get()) {
-            (false, _) => Unwinding::No,
-            (true, false) => Unwinding::Yes,
-            (true, true) => Unwinding::Unclear,
-        });
+        if !thread::panicking() {
+            self.was_thrown_at.set(false);
+            self.unwinding.set(Unwinding::No);
+        } else if self.others_unwind.get() {
+            self.unwinding.set(Unwinding::Unclear);
+        } else {
+            self.unwinding.set(Unwinding::Yes);
+        }
     }
 
     #[inline]

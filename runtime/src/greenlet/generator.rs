@@ -163,6 +163,7 @@ impl<Y: 'static, R: 'static, T: 'static> Generator<Y, R, T> {
         matches!(self.state, State::Ended)
     }
 
+    #[inline]
     #[track_caller]
     fn resume(&mut self) -> GeneratorState<Y, T> {
         let step = self.strand().resume(Waker::noop());

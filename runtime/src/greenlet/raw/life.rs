@@ -142,7 +142,7 @@ impl<T> Parcel<T> {
 
 impl<T> Mailbox<T> {
     /// Leaves the stack, until it is switched to. Nothing on the stack may own the stack meanwhile.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave(&self, order: Order<T>) -> T {
         drop(self.order.replace(Some(order)));
         loop {
@@ -235,7 +235,7 @@ impl<T> Life<T> {
     }
 
     /// Lets it run until it switches, or ends; gives where to go on. `None`: it was told to end, and does not come to that.
-    #[inline]
+    #[inline(always)]
     fn run(&self, parcel: Option<Parcel<T>>) -> Result<Option<Order<T>>, Refusal> {
         let Ok(mut stage) = self.stage.try_borrow_mut() else { return Err(BUSY.into()) };
         let Stage::Begun(strand) = &mut *stage else { unreachable!("orders go to those that live") };

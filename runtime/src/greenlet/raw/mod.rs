@@ -114,6 +114,7 @@ impl<T: 'static> Greenlet<T> {
     /// With what is [thrown](Self::throw) here meanwhile, and with the panic of a child. With [`Killed`], if this greenlet is
     /// to end. If that one cannot be switched to, as it has not switched away: it waits for something, or has called what
     /// runs here. If there is no memory for a stack.
+    #[inline]
     #[track_caller]
     pub fn switch(&self, value: T) -> T {
         self.hand_over(Parcel::Value(value))
@@ -189,6 +190,7 @@ impl<T: 'static> Greenlet<T> {
         drop(life.parent.replace(parent.clone()));
     }
 
+    #[inline(always)]
     #[track_caller]
     fn hand_over(&self, parcel: Parcel<T>) -> T {
         let Order { to, parcel } = Order { to: self.clone(), parcel }.settle();

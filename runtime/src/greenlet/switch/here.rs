@@ -6,7 +6,7 @@ use std::{any::Any, panic::resume_unwind, pin::Pin, ptr, sync::Arc, task::Poll, 
 
 /// Calls `f` with the owner of the nearest strand of kind `Plain` that has one of type `O`, if the thread is on such a strand.
 /// Strands of kind `Future` are not left.
-#[inline]
+#[inline(always)]
 pub(in crate::greenlet) fn with_owner<O: Any, T>(f: impl FnOnce(Option<&O>) -> T) -> T {
     with_plain_head(<dyn Any>::downcast_ref, |found| f(found.map(|(_, owner)| owner)))
 }
@@ -16,7 +16,7 @@ pub(in crate::greenlet) fn with_owner<O: Any, T>(f: impl FnOnce(Option<&O>) -> T
 ///
 /// # Panics
 /// With [`Killed`], if it was killed.
-#[inline]
+#[inline(always)]
 pub(in crate::greenlet) fn pause<O: Any>(owner: &O) -> bool {
     with_plain_head(
         |candidate| ptr::addr_eq(candidate, owner).then_some(&()),
@@ -81,6 +81,7 @@ pub(in crate::greenlet) fn wait<F: Future>(mut future: Pin<&mut F>) -> Option<F:
 }
 
 /// `f` returns, or unwinds, on the strand on which it was called.
+#[inline(always)]
 fn with_head<T>(f: impl FnOnce(Option<&Head>) -> T) -> T {
     let head: *const Head = current::strand().cast();
     // SAFETY: K2, K1.
@@ -96,7 +97,7 @@ fn with_future_head<T>(f: impl FnOnce(Option<&Head>) -> T) -> T {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn with_plain_head<O, T>(
     pick: impl for<'a> Fn(&'a dyn Any) -> Option<&'a O>,
     f: impl FnOnce(Option<(&Head, &O)>) -> T,

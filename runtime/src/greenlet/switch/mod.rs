@@ -171,6 +171,8 @@ impl<R: 'static> Strand<R> {
     ///
     /// # Panics
     /// If it has ended, and if it began in a runtime that is not the current one.
+    // A processor expects each function to return to where it was called; one that returns on another stack does not.
+    #[inline(always)]
     #[track_caller]
     pub(super) fn resume(&mut self, waker: &Waker) -> Step<R> {
         if !Anchor::is_of_current(&self.anchor) {
@@ -373,6 +375,7 @@ impl Head {
     ///
     /// # Panics
     /// With [`Killed`], if it was killed.
+    #[inline(always)]
     fn pause(&self) {
         self.note_unwinding();
         self.throw_if_killed();
@@ -380,6 +383,7 @@ impl Head {
         self.throw_if_killed();
     }
 
+    #[inline(always)]
     fn suspend(&self) {
         self.top.set(current::strand().cast());
         // SAFETY: K3.

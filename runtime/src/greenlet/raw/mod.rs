@@ -111,7 +111,7 @@ impl<T: 'static> Greenlet<T> {
     /// handed over, or with the result of a child that has ended.
     ///
     /// # Panics
-    /// With what is [thrown](Self::throw) here meanwhile, and with the panic of a child. With [`Killed`], if this greenlet is
+    /// With what is [thrown](Self::throw) here meanwhile, and with the panic of a child. With [`Killed`](crate::greenlet::Killed), if this greenlet is
     /// to end. If that one cannot be switched to, as it has not switched away: it waits for something, or has called what
     /// runs here. If there is no memory for a stack.
     #[inline]
@@ -132,7 +132,7 @@ impl<T: 'static> Greenlet<T> {
     }
 
     /// Switches there, and ends it: its stack is unwound, and `value` is its result, which goes to its parent (in Python it is
-    /// `GreenletExit` that is thrown, and `value` what it carries). It is a panic with [`Killed`]; a greenlet that catches it
+    /// `GreenletExit` that is thrown, and `value` what it carries). It is a panic with [`Killed`](crate::greenlet::Killed); a greenlet that catches it
     /// goes on. One that is unwinding already is handed the value.
     ///
     /// ```

@@ -6,7 +6,8 @@
 //!     locals are destroyed.
 //! C3. Beside it, `STRAND` is null or what an upper floor put there: which of its stacks this thread is on. It means nothing
 //!     here; entering a runtime hides it, so that what runs in there is on no such stack.
-//! C4. `SHARED` alone has a destructor: whoever asks for it later than that gets something new.
+//! C4. `SHARED` alone has a destructor: whoever asks for it later than that gets something new, and learns that the thread
+//!     ends.
 
 #![expect(unsafe_code, reason = "a scoped reference in a thread-local")]
 
@@ -136,6 +137,16 @@ pub fn shared_by_thread<T: Any + Clone>(make: impl FnOnce() -> T) -> T {
         }
     });
     new
+}
+
+/// Whether this thread's locals are being destroyed, as far as can be told: those that were first used after the first call of
+/// this, or of [`shared_by_thread`], are gone. What refers to them had better not run any more.
+///
+/// ```
+/// assert!(!runtime_executor::current::is_thread_ending());
+/// ```
+pub fn is_thread_ending() -> bool {
+    SHARED.try_with(|_| ()).is_err()
 }
 
 /// Takes one unit of the budget of the running poll, so that a task whose sockets, channels or locks are always

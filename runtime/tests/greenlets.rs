@@ -16,6 +16,11 @@ use std::{
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -129,7 +134,7 @@ async fn killed_it_drops_what_is_on_its_stack_and_destructors_may_wait() {
     assert!(greenlet.await.unwrap_err().is_cancelled());
     ticker.await.unwrap();
     assert_eq!(*log.borrow(), ["first", "begins to go", "others run", "is gone", "last"]);
-    assert!(!std::thread::panicking());
+    assert!(!thread::panicking());
 }
 
 #[runtime::test(start_paused = true)]
@@ -146,7 +151,7 @@ async fn while_one_unwinds_another_can_be_killed() {
     yield_now().await;
     slow.cancel();
     yield_now().await;
-    assert!(std::thread::panicking(), "the first one waits in the middle of it");
+    assert!(thread::panicking(), "the first one waits in the middle of it");
     let late = greenlet::spawn(wait_for_ever);
     yield_now().await;
     early.cancel();
@@ -355,4 +360,36 @@ fn a_stack_is_not_resumed_in_another_runtime() {
     let panic = catch_unwind(AssertUnwindSafe(|| runtime::run(run.as_mut()))).unwrap_err();
     assert!(panic.downcast_ref::<String>().unwrap().contains("resume it there"));
     first.block_on(async { drop(run) });
+}
+
+/// Notices that it is dropped, and looks at what it refers to.
+struct Needs<'a>(&'a Says, Arc<AtomicBool>);
+
+impl Drop for Needs<'_> {
+    fn drop(&mut self) {
+        self.1.store(true, Ordering::Relaxed);
+        assert_eq!(self.0.0, "first");
+    }
+}
+
+#[test]
+fn at_the_end_of_its_thread_it_is_abandoned() {
+    thread_local! {
+        static RUNTIME: runtime::Runtime = Builder::new().build().unwrap();
+        static OTHER: Says = Says("first", Log::default());
+    }
+    let was_dropped = Arc::new(AtomicBool::new(false));
+    let noticed = was_dropped.clone();
+    let run = || {
+        RUNTIME.with(|runtime| {
+            runtime.block_on(async move {
+                let other = || OTHER.with(|other| (Needs(other, noticed), wait_for_ever()).1);
+                greenlet::spawn(other).detach();
+                yield_now().await;
+            });
+        });
+        // Now the thread's locals go, the youngest first: what the greenlet refers to, then its runtime.
+    };
+    thread::scope(|scope| scope.spawn(run).join()).unwrap();
+    assert!(!was_dropped.load(Ordering::Relaxed), "it would have looked at what is gone");
 }

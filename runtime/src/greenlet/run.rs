@@ -6,7 +6,7 @@ use super::{
     switch::{Kind, SWALLOWS, Step, Strand},
 };
 use runtime_executor::{
-    report_abandoned,
+    current, report_abandoned,
     task::PollCancel,
     time::{Sleep, sleep},
 };
@@ -122,7 +122,7 @@ where
 
     fn poll_cancel(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         let State::Begun(strand) = &mut self.state else { return Poll::Ready(None) };
-        if cfg!(panic = "abort") {
+        if cfg!(panic = "abort") || current::is_thread_ending() {
             // Its drop says so.
             return Poll::Ready(None);
         }

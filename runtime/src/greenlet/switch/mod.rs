@@ -214,6 +214,8 @@ impl<R: 'static> Strand<R> {
         }
         self.anchor = current::anchor();
         self.polling = Polling::now();
+        // From now on the end of the thread is noticed.
+        current::is_thread_ending();
     }
 
     /// It began in a runtime that is not the current one.
@@ -246,6 +248,14 @@ impl<R: 'static> Strand<R> {
             self.abandon();
             report_abandoned(
                 "with `panic = \"abort\"` a stack cannot be unwound. Let greenlets return before they are dropped",
+            );
+            return None;
+        }
+        if current::is_thread_ending() {
+            self.abandon();
+            report_abandoned(
+                "its thread ends, and thread-locals that it refers to may be gone. Keep neither runtimes nor greenlets in \
+                 thread-locals",
             );
             return None;
         }

@@ -26,7 +26,7 @@ pub(crate) struct Contender {
 }
 
 pub(crate) const CONTENDERS: [Contender; 6] = [
-    Contender { name: OURS, rows: &["yield", "spawn", "idle", "echo"], is_slow: false },
+    Contender { name: OURS, rows: &["switch", "yield", "spawn", "idle", "echo"], is_slow: false },
     Contender { name: TASKS, rows: &["yield", "spawn", "idle", "echo"], is_slow: false },
     Contender { name: ROUTES, rows: &["switch"], is_slow: false },
     Contender { name: MAY, rows: &["yield", "spawn", "idle", "echo"], is_slow: false },

@@ -10,6 +10,18 @@ use std::{
 pub(super) fn run(row: &str, operations: u64) {
     let row = row.to_owned();
     runtime::run(greenlet::run(move || match &*row {
+        "switch" => {
+            let counter = greenlet::Generator::<u64, u64>::new(|yielder| {
+                let mut given = 0;
+                loop {
+                    given = yielder.yield_(given + 1);
+                }
+            });
+            let mut counter = counter.prime().0;
+            for value in 0..operations {
+                assert_eq!(counter.send(value), greenlet::GeneratorState::Yielded(value + 1));
+            }
+        }
         "yield" => {
             let two = [(); 2].map(|()| {
                 greenlet::spawn(move || {

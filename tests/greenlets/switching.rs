@@ -310,6 +310,24 @@ fn dropped_on_the_stack_of_another_it_unwinds() {
     );
 }
 
+/// What becomes of one that is dropped is no business of its parent.
+#[test]
+fn the_parent_of_one_that_is_dropped_hears_nothing() {
+    let slot: Rc<RefCell<Option<Greenlet<u32>>>> = Rc::default();
+    let given = slot.clone();
+    let parent = Greenlet::new(move |_| {
+        given.replace(Some(Greenlet::new(|_| Greenlet::main().switch(2))));
+        Greenlet::main().switch(1)
+    });
+    assert_eq!(parent.switch(0), 1);
+    let child = slot.take().unwrap();
+    assert!(child.parent().unwrap() == parent);
+    assert_eq!(child.switch(0), 2);
+    drop(child);
+    assert!(parent.is_active());
+    assert_eq!(parent.switch(3), 3);
+}
+
 /// Somebody panics, and its unwinding drops suspended ones: they unwind as well.
 #[test]
 fn dropped_while_its_owner_panics_it_unwinds() {

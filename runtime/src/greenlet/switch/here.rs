@@ -2,7 +2,15 @@
 
 use super::{Head, Panic};
 use runtime_executor::current;
-use std::{any::Any, panic::resume_unwind, pin::Pin, ptr, sync::Arc, task::Poll, thread};
+use std::{
+    any::Any,
+    panic::resume_unwind,
+    pin::Pin,
+    ptr,
+    sync::Arc,
+    task::{Context, Poll},
+    thread,
+};
 
 /// Calls `f` with the owner of the nearest strand of kind `Plain` that has one of type `O`, if the thread is on such a strand.
 /// Strands of kind `Future` are not left.
@@ -67,17 +75,23 @@ pub(in crate::greenlet) fn may_wait() -> bool {
 
 /// Polls until it is ready, and leaves the nearest strand of kind `Future` meanwhile; `None` if there is none.
 ///
-/// What it polls in turn may come here again, and leave in the middle.
+/// What it polls in turn may come here again, and leave in the middle; it may come back above another strand (K4).
 pub(in crate::greenlet) fn wait<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    with_future_head(|head| {
-        let head = head?;
-        loop {
-            match head.poll(future.as_mut()) {
-                Poll::Ready(output) => return Some(output),
-                Poll::Pending => head.pause(),
-            }
+    let mut waker = with_future_head(|head| head.map(Head::waker))?;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker.waker())) {
+            return Some(output);
         }
-    })
+        let other = with_future_head(|head| {
+            let head = head?;
+            // With another one nobody would be woken here: it is to be polled again.
+            if head.has_waker(&waker) {
+                head.pause();
+            }
+            Some((!head.has_waker(&waker)).then(|| head.waker()))
+        })?;
+        waker = other.unwrap_or(waker);
+    }
 }
 
 /// `f` returns, or unwinds, on the strand on which it was called.

@@ -14,8 +14,8 @@
 //!     from there to the strands below, each of which is in the middle of a `resume` further down this very stack.
 //! K3. `yielder` is good while its strand runs: it points into that strand's stack. To suspend by it is to leave all stacks
 //!     above as well (a tower), and to come back to the very place.
-//! K4. `waker` is null before the first resume, then a waker that the head owns. While polls are in the middle (`polls`),
-//!     they may refer to it: then one that is replaced is kept till the end.
+//! K4. A poll may be left in the middle, and gone on with when the head has another waker, or is no more: code of another kind
+//!     of stack can come back above another strand. So it has its waker itself, and after it nothing is known of the head.
 //! K5. A stack may hold references into the runtime in which it ran: an anchor keeps that in memory, and elsewhere the strand
 //!     is not resumed.
 //! K6. What runs on a strand is `'static`, and neither the strand nor anything here is `Send`: a stack stays on its thread.
@@ -37,21 +37,24 @@ use runtime_executor::{
 use runtime_io::stack::Stack;
 use std::{
     any::Any,
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     fmt,
     marker::PhantomData,
     mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    pin::Pin,
     ptr::{self, NonNull},
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::Waker,
     thread,
 };
 
 /// How often a strand is told to end before it is given up. A `catch_unwind` around a loop's body swallows as many.
 const MAX_THROWS: u32 = 100;
+
+/// Bytes of a function that may lie on its stack from the beginning. `corosensei` refuses more than a kilobyte, and an alignment
+/// that is larger than a stack would put it below.
+const MAX_INLINE: usize = 512;
 
 type Panic = Box<dyn Any + Send>;
 type Route<R> = Coroutine<(), (), Result<R, Panic>, Stack>;
@@ -80,11 +83,8 @@ struct Head {
     /// Where to go on when it is resumed: its own head, or that of the top of a tower.
     top: Cell<*const Head>,
     yielder: Cell<*const Yielder<(), ()>>,
-    waker: Cell<*const PollWaker>,
-    /// All that it may have to keep, and the present one.
-    wakers: Cell<Vec<Rc<PollWaker>>>,
-    /// How many polls have been begun here and not ended.
-    polls: Cell<u32>,
+    /// Of who resumed it last; `None` before the first time.
+    waker: RefCell<Option<Rc<PollWaker>>>,
     is_killed: Cell<bool>,
     throws: Cell<u32>,
     unwinding: Cell<Unwinding>,
@@ -126,20 +126,27 @@ impl<R: 'static> Strand<R> {
         let head = NonNull::from(Box::leak(Box::new(Head::new(kind))));
         // SAFETY: K1.
         unsafe { head.as_ref() }.top.set(head.as_ptr());
-        let route = Route::with_stack(stack, move |yielder, ()| {
-            // SAFETY: K1.
-            unsafe { head.as_ref() }.yielder.set(yielder);
-            catch_unwind(AssertUnwindSafe(f))
-        });
-        let route = Some(route);
+        let route = if size_of_val(&f) <= MAX_INLINE && align_of_val(&f) <= align_of::<u128>() {
+            Self::route(head, stack, f)
+        } else {
+            Self::route(head, stack, Box::new(f))
+        };
         Self {
             head,
-            route,
+            route: Some(route),
             is_abandoned: false,
             anchor: None,
             polling: Polling::default(),
             is_local: PhantomData,
         }
+    }
+
+    fn route(head: NonNull<Head>, stack: Stack, f: impl FnOnce() -> R + 'static) -> Route<R> {
+        Route::with_stack(stack, move |yielder, ()| {
+            // SAFETY: K1.
+            unsafe { head.as_ref() }.yielder.set(yielder);
+            catch_unwind(AssertUnwindSafe(f))
+        })
     }
 
     fn head(&self) -> &Head {
@@ -181,11 +188,12 @@ impl<R: 'static> Strand<R> {
         let route = self.route.as_mut().expect("a strand that has ended is not resumed");
         // SAFETY: K1.
         let head = unsafe { self.head.as_ref() };
-        self.polling.swap();
-        head.others_unwind.set(thread::panicking() && head.unwinding.get() != Unwinding::Yes);
+        // First, as it may panic.
         if let Kind::Future = head.kind {
             head.lend(waker);
         }
+        self.polling.swap();
+        head.others_unwind.set(thread::panicking() && head.unwinding.get() != Unwinding::Yes);
         // SAFETY: K2.
         let outer = unsafe { current::replace_strand(head.top.get().cast()) };
         head.outer.set(outer.cast());
@@ -316,9 +324,7 @@ impl Head {
             outer: Cell::new(ptr::null()),
             top: Cell::new(ptr::null()),
             yielder: Cell::new(ptr::null()),
-            waker: Cell::new(ptr::null()),
-            wakers: Cell::default(),
-            polls: Cell::new(0),
+            waker: RefCell::default(),
             is_killed: Cell::new(false),
             throws: Cell::new(0),
             unwinding: Cell::new(Unwinding::No),
@@ -332,9 +338,8 @@ impl Head {
     /// From now on polls are made with this waker.
     #[inline]
     fn lend(&self, waker: &Waker) {
-        // SAFETY: K4.
-        let before = unsafe { self.waker.get().as_ref() };
-        if !before.is_some_and(|before| before.will_wake(waker)) {
+        let is_same = self.waker.borrow().as_ref().is_some_and(|before| before.will_wake(waker));
+        if !is_same {
             self.replace_waker(waker);
         }
     }
@@ -342,30 +347,20 @@ impl Head {
     #[cold]
     fn replace_waker(&self, waker: &Waker) {
         let waker = Rc::new(PollWaker::new(waker));
-        self.waker.set(Rc::as_ptr(&waker));
-        let mut wakers = self.wakers.take();
-        if self.polls.get() == 0 {
-            wakers.clear();
-        }
-        wakers.push(waker);
-        self.wakers.set(wakers);
+        // A waker is anybody's code, also when it goes.
+        let before = self.waker.replace(Some(waker));
+        drop(before);
     }
 
-    /// Polls, with a waker that is good even if this strand is left and resumed meanwhile.
+    /// What to poll with.
     #[inline]
-    fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
-        /// One poll less, also when it panics.
-        struct Polls<'a>(&'a Cell<u32>);
-        impl Drop for Polls<'_> {
-            fn drop(&mut self) {
-                self.0.set(self.0.get() - 1);
-            }
-        }
-        self.polls.set(self.polls.get() + 1);
-        let _polls = Polls(&self.polls);
-        // SAFETY: K4: not null, as it was resumed, and counted above.
-        let waker = unsafe { &*self.waker.get() };
-        future.poll(&mut Context::from_waker(waker.waker()))
+    fn waker(&self) -> Rc<PollWaker> {
+        Rc::clone(self.waker.borrow().as_ref().expect("it was resumed"))
+    }
+
+    #[inline]
+    fn has_waker(&self, waker: &Rc<PollWaker>) -> bool {
+        self.waker.borrow().as_ref().is_some_and(|present| Rc::ptr_eq(present, waker))
     }
 
     fn owner(&self) -> Option<&dyn Any> {

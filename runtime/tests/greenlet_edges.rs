@@ -3,7 +3,7 @@
 #![cfg(all(feature = "greenlet", not(miri)))]
 
 use corosensei::Coroutine;
-use runtime::greenlet::{self, Generator};
+use runtime::greenlet::{self, Generator, Greenlet};
 use runtime_io::stack::{Options, Stack, StackPool};
 use std::{
     cell::Cell,
@@ -11,10 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -35,12 +32,10 @@ fn a_function_may_be_large() {
 }
 
 /// A waker that panics when the last of its clones is dropped.
-struct Touchy(Arc<AtomicUsize>);
+struct Touchy;
 
 impl Wake for Touchy {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
+    fn wake(self: Arc<Self>) {}
 }
 
 impl Drop for Touchy {
@@ -51,7 +46,6 @@ impl Drop for Touchy {
 
 #[test]
 fn a_waker_that_panics_when_it_is_replaced_is_nowhere_any_more() {
-    let wakes = Arc::new(AtomicUsize::new(0));
     let is_dropped = Rc::new(Cell::new(false));
     let guard = SetOnDrop(is_dropped.clone());
     let mut run = pin!(greenlet::run(move || {
@@ -59,7 +53,7 @@ fn a_waker_that_panics_when_it_is_replaced_is_nowhere_any_more() {
         greenlet::wait(second_time());
         greenlet::wait(second_time());
     }));
-    let touchy = Waker::from(Arc::new(Touchy(wakes.clone())));
+    let touchy = Waker::from(Arc::new(Touchy));
     assert!(run.as_mut().poll(&mut Context::from_waker(&touchy)).is_pending());
     drop(touchy); // the greenlet has the last one
     let second =
@@ -133,4 +127,42 @@ fn a_generator_that_yields_in_the_middle_of_a_poll_goes_on_in_another_greenlet()
         (first, greenlet::spawn(move || generator.collect::<Vec<_>>()).await.unwrap())
     });
     assert_eq!((first, rest), (Some(1), vec![3]));
+}
+
+/// Goes to main when it is dropped.
+struct Leaves;
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        Greenlet::<u8>::main().switch(1);
+    }
+}
+
+#[test]
+fn a_greenlet_whose_end_is_left_in_the_middle_ends_when_the_one_below_is_gone() {
+    let is_over = Rc::new(Cell::new(false));
+    let middle = Greenlet::<u8>::new({
+        let is_over = is_over.clone();
+        move |_| {
+            let me = Greenlet::<u32>::current();
+            let dropped = Greenlet::<u32>::new(move |n| {
+                let _leaves = Leaves;
+                me.switch(n)
+            });
+            dropped.switch(7);
+            dropped.set_parent(&Greenlet::main());
+            drop(dropped);
+            is_over.set(true);
+            2
+        }
+    });
+    let below = Greenlet::<u32>::new({
+        let middle = middle.clone();
+        move |_| u32::from(middle.switch(0))
+    });
+    assert_eq!(below.switch(0), 1);
+    assert!(below.is_dead() && !is_over.get());
+    drop(below);
+    assert_eq!(middle.switch(0), 2);
+    assert!(is_over.get());
 }

@@ -144,7 +144,8 @@ impl<T> Mailbox<T> {
     /// Leaves the stack, until it is switched to. Nothing on the stack may own the stack meanwhile.
     #[inline(always)]
     pub(super) fn leave(&self, order: Order<T>) -> T {
-        drop(self.order.replace(Some(order)));
+        // What may be there is dropped when this is not needed any more.
+        let _undone = self.order.replace(Some(order));
         loop {
             let is_left = switch::pause(self);
             debug_assert!(is_left, "it runs here");
@@ -278,12 +279,12 @@ impl<T> Life<T> {
         }
         // Its result is nobody's.
         let parent = self.parent.replace(Greenlet::main());
-        let result = switch::with_owner(|host: Option<&Mailbox<T>>| {
-            let was_host = host.map(|host| host.is_host.replace(true));
-            let result = drive(Greenlet(Some(self.clone())), None, host);
-            host.zip(was_host).into_iter().for_each(|(host, was_host)| host.is_host.set(was_host));
-            result
-        });
+        // By the time it has ended, who is here may be above another one.
+        let host = switch::owner::<Mailbox<T>>();
+        let was_host = host.as_ref().map(|host| host.is_host.replace(true));
+        let result = drive(Greenlet(Some(self.clone())), None, host.as_deref());
+        host.iter().zip(was_host).for_each(|(host, was_host)| host.is_host.set(was_host));
+        drop(host);
         drop(self.parent.replace(parent));
         if Rc::strong_count(self) == 1
             && let Stage::Begun(strand) = &mut *self.stage.borrow_mut()

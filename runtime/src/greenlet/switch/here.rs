@@ -1,22 +1,31 @@
 //! The strands that this thread is on: to find one of them, to wait on it, to leave it. The invariants are those of `mod.rs`.
 
-use super::{Head, Panic};
+use super::{Head, Kind, Panic};
 use runtime_executor::current;
 use std::{
     any::Any,
     panic::resume_unwind,
     pin::Pin,
     ptr,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll},
     thread,
 };
 
 /// Calls `f` with the owner of the nearest strand of kind `Plain` that has one of type `O`, if the thread is on such a strand.
-/// Strands of kind `Future` are not left.
+/// Strands of kind `Future` are not left. What `f` calls must not leave this stack without the owner's: see [`owner`].
 #[inline(always)]
 pub(in crate::greenlet) fn with_owner<O: Any, T>(f: impl FnOnce(Option<&O>) -> T) -> T {
     with_plain_head(<dyn Any>::downcast_ref, |found| f(found.map(|(_, owner)| owner)))
+}
+
+/// The same owner, for who may come back above other strands while it is needed.
+pub(in crate::greenlet) fn owner<O: Any>() -> Option<Rc<O>> {
+    with_plain_head(<dyn Any>::downcast_ref::<O>, |found| match &found?.0.kind {
+        Kind::Plain(owner) => Rc::clone(owner).downcast().ok(),
+        Kind::Future => None,
+    })
 }
 
 /// Leaves the nearest strand with this very owner, and all above it, until it is resumed. False: the thread is on no such

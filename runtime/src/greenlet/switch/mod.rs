@@ -24,7 +24,7 @@
 
 mod here;
 
-pub(super) use here::{companion, is_unwinding, may_wait, pause, shielded, throw, wait, with_owner};
+pub(super) use here::{companion, is_unwinding, may_wait, owner, pause, shielded, throw, wait, with_owner};
 
 use super::killed::Killed;
 use corosensei::{Coroutine, CoroutineResult, Yielder};

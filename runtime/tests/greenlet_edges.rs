@@ -166,3 +166,64 @@ fn a_greenlet_whose_end_is_left_in_the_middle_ends_when_the_one_below_is_gone() 
     assert_eq!(middle.switch(0), 2);
     assert!(is_over.get());
 }
+
+/// Panics when it is dropped.
+struct Explodes;
+
+impl Drop for Explodes {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "a destructor panics");
+    }
+}
+
+#[test]
+fn what_has_a_stack_and_never_began_is_dropped_even_if_that_panics() {
+    let explodes = Explodes;
+    let never_begun = Greenlet::<u8>::new(move |n| {
+        let _explodes = &explodes;
+        n
+    });
+    let killed = Greenlet::<u8>::new({
+        let never_begun = never_begun.clone();
+        move |n| {
+            let _ = catch_unwind(|| Greenlet::<u8>::main().switch(n));
+            // Told to end: it does not get there.
+            never_begun.switch(n)
+        }
+    });
+    killed.switch(1);
+    drop(killed);
+    assert!(!never_begun.is_dead());
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(never_begun)));
+    assert!(dropped.is_err());
+}
+
+#[test]
+fn a_destructor_that_spawns_while_the_runtime_ends_is_refused_and_waits_on() {
+    struct Spawns(Rc<Cell<u32>>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let explodes = Gone(self.0.clone());
+            let refused = greenlet::spawn(move || drop(explodes));
+            greenlet::sleep(std::time::Duration::from_millis(1));
+            assert!(greenlet::wait(refused).unwrap_err().is_cancelled());
+            self.0.set(self.0.get() + 10);
+        }
+    }
+    struct Gone(Rc<Cell<u32>>);
+    impl Drop for Gone {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let count = Rc::new(Cell::new(0));
+    let spawns = Spawns(count.clone());
+    runtime::run(async move {
+        greenlet::spawn(move || {
+            let _spawns = spawns;
+            greenlet::wait(std::future::pending::<()>());
+        });
+        runtime::task::yield_now().await;
+    });
+    assert_eq!(count.get(), 11);
+}

@@ -4,7 +4,7 @@
 //!            first resume            pause               resume
 //! Fresh(f) ───────────────> running ───────> suspended ─────────> running ──> ended: returned, or panicked
 //!     │ drop                                     │ drop
-//!     └──> f is dropped, there was no stack      └──> thrown at until it has unwound; abandoned if it never does
+//!     └──> f is dropped, on its stack            └──> thrown at until it has unwound; abandoned if it never does
 //! ```
 //!
 //! K1. A `Head` is made with its `Strand`, does not move, and is freed after the strand's stack has ended; with an abandoned
@@ -144,8 +144,16 @@ impl<R: 'static> Strand<R> {
     fn route(head: NonNull<Head>, stack: Stack, f: impl FnOnce() -> R + 'static) -> Route<R> {
         Route::with_stack(stack, move |yielder, ()| {
             // SAFETY: K1.
-            unsafe { head.as_ref() }.yielder.set(yielder);
-            catch_unwind(AssertUnwindSafe(f))
+            let head = unsafe { head.as_ref() };
+            head.yielder.set(yielder);
+            catch_unwind(AssertUnwindSafe(|| {
+                if head.is_killed.get() {
+                    // Here, as `corosensei` ends the process if that panics elsewhere.
+                    drop(f);
+                    resume_unwind(Box::new(Killed::new()));
+                }
+                f()
+            }))
         })
     }
 
@@ -297,9 +305,11 @@ impl<R> Drop for Strand<R> {
     /// # Panics
     /// With the panic of a destructor on the stack.
     fn drop(&mut self) {
-        let panic = if self.is_suspended() { self.unwind() } else { None };
+        let may_begin = !cfg!(panic = "abort") && !current::is_thread_ending();
+        let panic =
+            if self.is_suspended() || may_begin && self.route.is_some() { self.unwind() } else { None };
         if !self.is_abandoned {
-            // One that has not begun drops what it was to run.
+            // One that could not even begin drops what it was to run.
             self.route = None;
             // SAFETY: K1: made by `Box::leak`, and the stack has ended.
             drop(unsafe { Box::from_raw(self.head.as_ptr()) });

@@ -24,7 +24,7 @@ use std::{any::Any, pin::pin, sync::Arc, time::Duration};
 /// tasks run, and must not come across it. (Values of the stack itself are safe, whatever they borrow from each other.)
 ///
 /// In a destructor it waits, too, also while the greenlet unwinds; only `std::thread::panicking` is true for the whole thread
-/// in the meantime.
+/// in the meantime. A panic hook must not wait: if somebody else panics meanwhile, the standard library ends the process.
 ///
 /// # Cancel safety
 /// If the greenlet is killed while it waits, this panics with [`Killed`](super::Killed) and drops the future.

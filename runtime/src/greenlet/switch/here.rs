@@ -99,7 +99,9 @@ pub(in crate::greenlet) fn wait<F: Future>(mut future: Pin<&mut F>) -> Option<F:
             }
             Some((!head.has_waker(&waker)).then(|| head.waker()))
         })?;
-        waker = other.unwrap_or(waker);
+        if let Some(other) = other {
+            waker = other;
+        }
     }
 }
 

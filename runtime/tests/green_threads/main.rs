@@ -6,6 +6,8 @@ mod channels;
 mod conditions;
 mod locks;
 mod onces;
+// Of some systems the standard library promises less.
+#[cfg(target_os = "linux")]
 mod parity;
 mod scopes;
 mod support;

@@ -138,10 +138,14 @@ impl Drop for Waiter {
 /// One of this crate is kept as its key and not counted among those that somebody else could use; any other is cloned.
 ///
 /// ```
-/// use runtime_executor::PollWaker;
-/// use std::task::Waker;
-/// let kept = PollWaker::new(Waker::noop());
-/// assert!(kept.will_wake(Waker::noop()));
+/// use runtime_executor::{Executor, PollWaker};
+/// use std::{future::poll_fn, task::Poll};
+/// let kept = Executor::builder().build().block_on(poll_fn(|cx| {
+///     let kept = PollWaker::new(cx.waker());
+///     assert!(kept.will_wake(cx.waker()));
+///     Poll::Ready(kept)
+/// }));
+/// kept.waker().wake_by_ref(); // whom it would wake is gone: nothing happens
 /// ```
 #[derive(Debug)]
 pub struct PollWaker(ManuallyDrop<Waker>);

@@ -1,18 +1,39 @@
 //! Stories of waits that take the whole thread.
 #![cfg(all(unix, not(miri)))]
 
-use runtime_io::blocking::{readable, writable};
+use runtime_io::blocking;
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net,
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
     thread,
     time::Duration,
 };
 
+/// Waits on when a signal interrupts it.
+fn readable(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
+    patiently(|| blocking::readable(fd, limit))
+}
+
+fn writable(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
+    patiently(|| blocking::writable(fd, limit))
+}
+
+fn patiently<T>(wait: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match wait() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            waited => return waited,
+        }
+    }
+}
+
 #[test]
 fn it_ends_when_something_comes_from_another_thread_or_its_limit_has_passed() {
-    let (reader, mut writer) = std::io::pipe().unwrap();
+    let (reader, mut writer) = io::pipe().unwrap();
     // Less than poll(2) can count, and yet no reason to claim that something is there.
     assert!(!readable(reader.as_fd(), Some(Duration::from_nanos(1))).unwrap());
     assert!(!readable(reader.as_fd(), Some(Duration::ZERO)).unwrap());

@@ -110,28 +110,6 @@ impl TcpStream {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.shutdown(how)
     }
-
-    #[inline]
-    #[track_caller]
-    fn do_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        parked!(self, Read, self.socket.read(buf), self.socket.as_std().read(buf))
-    }
-
-    #[inline]
-    #[track_caller]
-    fn do_write(&self, buf: &[u8]) -> io::Result<usize> {
-        parked!(self, Write, self.socket.write(buf), self.socket.as_std().write(buf))
-    }
-
-    #[track_caller]
-    fn do_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        parked!(self, Read, self.socket.read_vectored(bufs), self.socket.as_std().read_vectored(bufs))
-    }
-
-    #[track_caller]
-    fn do_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        parked!(self, Write, self.socket.write_vectored(bufs), self.socket.as_std().write_vectored(bufs))
-    }
 }
 
 limits!(TcpStream);

@@ -314,3 +314,22 @@ fn what_was_passed_on_is_taken_once() {
     assert_eq!(take_inherited(9_999, Kind::Socket).unwrap_err().raw_os_error(), Some(libc::EBADF));
     io::Write::write_all(&mut UnixStream::from(taken), b"taken").unwrap();
 }
+
+#[test]
+fn who_has_only_the_front_of_a_child_can_wait_for_it_with_a_thread_and_end_it() {
+    let (theirs, held) = io::pipe().unwrap();
+    let mut launch = shell("trap '' TERM; read line </dev/fd/$IN; exit 7");
+    let number = launch.descriptor(theirs.into());
+    // No runtime here, nor where it is dropped: its handle outlives it, as the child does.
+    let child = launch.env("IN", number.to_string()).spawn().unwrap().handle();
+    assert!(exists(child.id()));
+    assert_eq!(child.try_wait().unwrap(), None);
+    assert_eq!(child.blocking_ended(Some(Duration::from_millis(5))).unwrap(), None);
+    drop(held);
+    let ended = child.blocking_ended(Some(Duration::MAX)).unwrap();
+    assert_eq!(ended.unwrap().code(), Some(7), "a limit that no clock can show is none");
+    assert_eq!(child.blocking_ended(Some(Duration::ZERO)).unwrap(), ended, "it is told again");
+    assert!(!exists(child.id()), "it was reaped");
+    assert_eq!(child.signal(SignalKind::terminate()).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    child.kill().unwrap();
+}

@@ -47,6 +47,10 @@ impl Child {
         Self { stdin: None, stdout: None, stderr: None, life, watch, dies_when_dropped: false }
     }
 
+    pub(super) fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
     pub(super) fn kill_on_drop(&mut self, dies: bool) {
         self.dies_when_dropped = dies;
     }
@@ -213,7 +217,7 @@ impl Child {
     }
 }
 
-fn nothing_if_gone(sent: io::Result<()>) -> io::Result<()> {
+pub(super) fn nothing_if_gone(sent: io::Result<()>) -> io::Result<()> {
     sent.or_else(|error| if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) })
 }
 

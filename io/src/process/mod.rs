@@ -13,6 +13,7 @@
 
 mod child;
 mod command;
+mod handle;
 mod inherited;
 mod launch;
 mod life;
@@ -24,6 +25,7 @@ mod stdio;
 
 pub use child::Child;
 pub use command::Command;
+pub use handle::ChildHandle;
 pub use inherited::{Kind, take_inherited};
 pub use launch::Launch;
 pub use life::reap_unknown;

@@ -9,7 +9,7 @@ use crate::{
 };
 use runtime_executor::{Executor, Park, spawn, task::yield_now};
 use socket2::{Domain, Socket, Type};
-use std::{os::unix::process::ExitStatusExt, path::Path, rc::Rc};
+use std::{os::unix::process::ExitStatusExt, path::Path, rc::Rc, time::Duration};
 
 fn without_pidfd(script: &str) -> Child {
     let launch = Launch::new("/bin/sh").args(["-c", script]);
@@ -87,4 +87,12 @@ fn dropped_it_is_reaped_all_the_same() {
             yield_now().await;
         }
     });
+}
+
+#[test]
+fn a_thread_waits_for_it_by_looking() {
+    let child = without_pidfd("exec sleep 60").handle();
+    assert_eq!(child.blocking_ended(Some(Duration::from_millis(1))).unwrap(), None);
+    child.kill().unwrap();
+    assert_eq!(child.blocking_ended(None).unwrap().unwrap().signal(), Some(libc::SIGKILL));
 }

@@ -23,5 +23,5 @@ what=(--workspace --all-targets)
 for target in "$@"; do
     echo "--- $target: ${what[*]}"
     cargo check --locked --target-dir "$CARGO_TARGET_DIR/portability" --target "$target" -Zbuild-std "${what[@]}"
-    what=(-p runtime --features greenlet,messages)
+    what=(-p runtime --features greenlet,messages,process-pool)
 done

@@ -6,8 +6,8 @@
 //!     locals are destroyed.
 //! C3. Beside it, `STRAND` is null or what an upper floor put there: which of its stacks this thread is on. It means nothing
 //!     here; entering a runtime hides it, so that what runs in there is on no such stack.
-//! C4. `SHARED` alone has a destructor: whoever asks for it later than that gets something new, and learns that the thread
-//!     ends.
+//! C4. `SHARED` and `BAG` have destructors: whoever asks for them later than that gets something new, or nothing, and so
+//!     learns that the thread ends.
 
 #![expect(unsafe_code, reason = "a scoped reference in a thread-local")]
 
@@ -24,6 +24,7 @@ thread_local! {
     static CURRENT: Cell<*const Core> = const { Cell::new(ptr::null()) };
     static STRAND: Cell<*const ()> = const { Cell::new(ptr::null()) };
     static SHARED: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+    static BAG: Cell<Option<Box<dyn Any>>> = const { Cell::new(None) };
 }
 
 /// Keeps a runtime current.
@@ -137,6 +138,20 @@ pub fn shared_by_thread<T: Any + Clone>(make: impl FnOnce() -> T) -> T {
         }
     });
     new
+}
+
+/// Puts something where whoever is called from here will find it, and nobody else; gives what was there before, which is to be
+/// put back. So an encoder that calls values which know nothing of it can be told what does not go into bytes. While the
+/// thread's locals are destroyed nothing is kept.
+///
+/// ```
+/// use runtime_executor::current::replace_bag;
+/// let outer = replace_bag(Some(Box::new(1)));
+/// assert!(outer.is_none());
+/// assert!(replace_bag(outer).is_some_and(|bag| bag.is::<i32>()));
+/// ```
+pub fn replace_bag(bag: Option<Box<dyn Any>>) -> Option<Box<dyn Any>> {
+    BAG.try_with(|there| there.replace(bag)).unwrap_or(None)
 }
 
 /// Whether this thread's locals are being destroyed, as far as can be told: those that were first used after the first call of

@@ -38,3 +38,21 @@ pub fn readable(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool>
 pub fn writable(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
     descriptor::poll_for(fd, libc::POLLOUT, limit)
 }
+
+/// Blocks the thread until the other end of the descriptor is gone or it has failed; whether it has within `limit`. So it is
+/// also a way to pause. See [`readable`].
+///
+/// # Errors
+/// As there.
+///
+/// ```
+/// use std::{os::fd::AsFd, time::Duration};
+/// let (reader, writer) = std::io::pipe()?;
+/// assert!(!runtime_io::blocking::hung_up(reader.as_fd(), Some(Duration::ZERO))?);
+/// drop(writer);
+/// assert!(runtime_io::blocking::hung_up(reader.as_fd(), None)?);
+/// # std::io::Result::Ok(())
+/// ```
+pub fn hung_up(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
+    descriptor::poll_for(fd, 0, limit)
+}

@@ -19,6 +19,7 @@ mod knowledge;
 pub mod net;
 mod operation;
 pub mod owner;
+pub mod packet;
 mod probe;
 pub mod process;
 mod pulse;

@@ -64,8 +64,11 @@ pub mod cluster;
 pub mod green;
 #[cfg(feature = "greenlet")]
 pub mod greenlet;
+#[cfg(any(feature = "messages", feature = "process-pool"))]
+mod guarded;
 pub mod guide;
 mod inspector;
+pub mod process;
 mod runtime;
 #[cfg(feature = "macros")]
 mod select;
@@ -76,7 +79,7 @@ pub use runtime_executor::{
     Handle, JoinHandle, OnExit, Report, RuntimeId, SharedJoinHandle, Stopped, inspect, join, join_all, race,
     random_u64, spawn, spawn_blocking, task, task_local, time, try_join, try_join_all,
 };
-pub use runtime_io::{fs, io, net, process, signal};
+pub use runtime_io::{fs, io, net, signal};
 #[cfg(feature = "macros")]
 pub use runtime_macros::{main, test};
 pub use runtime_sync as sync;

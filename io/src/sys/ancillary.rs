@@ -40,16 +40,26 @@ pub(crate) fn send(
     fds: &[BorrowedFd<'_>],
     to: Option<&SockAddr>,
 ) -> io::Result<usize> {
+    send_parts(socket, &[IoSlice::new(bytes)], fds, to, 0)
+}
+
+/// [`send`] of what lies in several places, with more flags than that has.
+pub(crate) fn send_parts(
+    socket: BorrowedFd<'_>,
+    parts: &[IoSlice<'_>],
+    fds: &[BorrowedFd<'_>],
+    to: Option<&SockAddr>,
+    flags: libc::c_int,
+) -> io::Result<usize> {
     let control = written_control(fds);
-    let bytes = [IoSlice::new(bytes)];
-    let mut message = MsgHdr::new().with_buffers(&bytes);
+    let mut message = MsgHdr::new().with_buffers(parts);
     if let Some(to) = to {
         message = message.with_addr(to);
     }
     if !control.is_empty() {
         message = message.with_control(&control);
     }
-    SockRef::from(&socket).sendmsg(&message, NO_SIGNAL)
+    SockRef::from(&socket).sendmsg(&message, NO_SIGNAL | flags)
 }
 
 /// Receives bytes, and up to `max_fds` descriptors, or a few more: the system rounds the room for them up. None of
@@ -157,7 +167,7 @@ fn written_control(fds: &[BorrowedFd<'_>]) -> Vec<u8> {
 }
 
 /// Takes all descriptors out of the control messages that were received, and who sent them.
-fn read_control(mut control: &[u8]) -> (Vec<OwnedFd>, Option<Peer>) {
+pub(super) fn read_control(mut control: &[u8]) -> (Vec<OwnedFd>, Option<Peer>) {
     let (mut fds, mut sender) = (Vec::new(), None);
     while control.len() >= size_of::<libc::cmsghdr>() {
         // SAFETY: there are as many bytes, and any will do for integers.

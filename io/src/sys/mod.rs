@@ -17,6 +17,7 @@
 //!   than what is cast.
 
 pub(crate) mod ancillary;
+pub(crate) mod anonymous;
 pub(crate) mod appending;
 pub(crate) mod child;
 pub(crate) mod datagram;
@@ -34,6 +35,7 @@ pub(crate) mod known;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod memory;
+pub(crate) mod packet;
 #[cfg(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"), not(miri)))]
 pub(crate) mod page_cache;
 #[cfg(not(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"), not(miri))))]

@@ -2,15 +2,17 @@
 
 use super::{
     errors::{RecvError, SendError},
-    guarded,
     line::{Arrival, Line},
     office::{PostOffice, Unsent},
     peer::{Peer, WorkerId},
     post::{begin_broadcast, begin_direct},
 };
-use crate::cluster::wire::{
-    MAX_NAME_BYTES,
-    frame::{Frame, finish},
+use crate::{
+    cluster::wire::{
+        MAX_NAME_BYTES,
+        frame::{Frame, finish},
+    },
+    guarded,
 };
 use runtime_executor::current;
 use runtime_sync::Receiver;

@@ -19,8 +19,6 @@
 #[cfg(feature = "messages")]
 mod channel;
 mod errors;
-#[cfg(feature = "messages")]
-mod guarded;
 mod lag;
 mod limits;
 mod line;

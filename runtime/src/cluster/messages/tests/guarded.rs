@@ -1,6 +1,6 @@
 //! Stories of values that come from somebody hostile. The types are the user's, written without serde's macros.
 
-use super::super::guarded::from_bytes;
+use crate::guarded::from_bytes;
 use proptest::{collection::vec, prelude::*};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,

@@ -21,7 +21,7 @@ const FREE_ELEMENTS: usize = 4096;
 ///
 /// # Errors
 /// What is wrong with them.
-pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let guard = Guard {
         depth: Cell::new(MAX_DEPTH),
         elements: Cell::new(bytes.len().saturating_mul(ELEMENTS_PER_BYTE) + FREE_ELEMENTS),

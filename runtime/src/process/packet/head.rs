@@ -1,0 +1,62 @@
+//! What a packet says of itself: four bytes before its own.
+//!
+//! ```text
+//! version  place  descriptors  0   bytes…                    place 0: they are here
+//! version  place  descriptors  0   length (u64, little end)  place 1: they are in a file, the first descriptor that came
+//! ```
+
+use super::{
+    PacketError,
+    error::PacketError::{DescriptorsLost, Malformed},
+};
+
+pub(super) const HEAD_BYTES: usize = 4;
+
+/// Both ends are the same program, so this is about descriptors that come from elsewhere.
+const VERSION: u8 = 0xB1;
+
+/// What the head of a packet says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Head {
+    pub(super) place: Place,
+    /// Without that of the file.
+    pub(super) descriptors: usize,
+}
+
+/// Where the bytes of a packet are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    Here,
+    File { bytes: u64 },
+}
+
+impl Head {
+    /// As it is sent.
+    pub(super) fn bytes(self) -> [u8; HEAD_BYTES] {
+        let place = u8::from(self.place != Place::Here);
+        // No more than 252 are sent.
+        [VERSION, place, self.descriptors as u8, 0]
+    }
+
+    /// Compares what a packet says with what came: the bytes behind the head, and so many descriptors.
+    pub(super) fn read(head: [u8; HEAD_BYTES], body: &[u8], came: usize) -> Result<Place, PacketError> {
+        let [VERSION, place, descriptors, 0] = head else {
+            return Err(Malformed("it does not begin as packets of this program do"));
+        };
+        let place = match place {
+            0 => Place::Here,
+            1 => {
+                let length = body.try_into().map_err(|_| Malformed("it has no length"))?;
+                Place::File { bytes: u64::from_le_bytes(length) }
+            }
+            _ => return Err(Malformed("its bytes are in a place that nobody knows")),
+        };
+        let said = usize::from(descriptors) + usize::from(place != Place::Here);
+        match came {
+            _ if came == said => Ok(place),
+            // Some systems say nothing when a process can open no more.
+            _ if came < said => Err(DescriptorsLost),
+            _ => Err(Malformed("more descriptors came with it than it says")),
+        }
+    }
+}

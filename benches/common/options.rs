@@ -1,4 +1,4 @@
-//! The command line that the seven benchmark programs share.
+//! The command line that the benchmark programs share.
 
 /// What `cargo bench -- …` was asked for.
 #[derive(Clone)]

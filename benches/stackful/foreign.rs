@@ -7,8 +7,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-const GO_SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/stackful/goroutines.go");
-const GEVENT_SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/stackful/gevent_greenlets.py");
+const GO_SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/stackful/goroutines.go");
+const GEVENT_SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/stackful/gevent_greenlets.py");
 
 fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())

@@ -119,6 +119,15 @@ fn alarm_seconds(within: Duration) -> u32 {
     u32::try_from(whole.saturating_add(1)).unwrap_or(u32::MAX)
 }
 
+/// Ends this process at once, whatever its threads are in: nothing is dropped, flushed or called (`_exit(2)`).
+///
+/// ```no_run
+/// runtime_io::host::exit_now(0)
+/// ```
+pub fn exit_now(code: i32) -> ! {
+    machine::exit_now(code)
+}
+
 /// Whether this process is the first of its system or container, to which all processes come whose parents have died: then
 /// it has to reap them ([`process::reap_unknown`](crate::process::reap_unknown)), and signals that nobody listens to do
 /// nothing.

@@ -38,6 +38,8 @@ pub struct ClusterOptions {
 
 #[derive(Debug, Clone, Copy)]
 pub struct TestOptions {
+    /// The test's, with its package before it.
+    pub path: &'static str,
     pub start_paused: bool,
     pub seed: Option<u64>,
     pub on_exit: OnExit,
@@ -61,8 +63,15 @@ pub fn green<T: 'static>(entry: impl FnOnce() -> T + 'static) -> impl Future<Out
     crate::greenlet::Run::new(entry, Some(2 << 20))
 }
 
+/// A process that was started to call a function of this program does that, and does not come back.
+fn enter_main() {
+    #[cfg(feature = "process-pool")]
+    crate::process::enter_main();
+}
+
 #[track_caller]
 pub fn main<F: Future>(options: MainOptions, future: F) -> F::Output {
+    enter_main();
     run(Builder::new().on_exit(options.on_exit), future)
 }
 
@@ -72,6 +81,7 @@ where
     F: Fn() -> M + Send + Sync + 'static,
     M: Future<Output: Termination> + 'static,
 {
+    enter_main();
     let cluster = Cluster::new().mode(options.mode).on_exit(options.on_exit);
     let cluster = if let Some(workers) = options.workers { cluster.workers(workers) } else { cluster };
     cluster.run(main).exit_code()
@@ -79,6 +89,8 @@ where
 
 #[track_caller]
 pub fn test<F: Future>(options: TestOptions, future: F) -> F::Output {
+    #[cfg(feature = "process-pool")]
+    crate::process::enter_test(options.path);
     let builder = Builder::new().on_exit(options.on_exit).start_paused(options.start_paused);
     run(if let Some(seed) = options.seed { builder.seed(seed) } else { builder }, future)
 }

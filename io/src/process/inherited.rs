@@ -15,6 +15,8 @@ pub enum Kind {
     Pipe,
     /// A file, also one in memory.
     File,
+    /// Whatever it is.
+    Any,
 }
 
 /// Takes a descriptor that this process was given by who started it, by its number. Programs that this process starts do not
@@ -32,11 +34,26 @@ pub enum Kind {
 /// # std::io::Result::Ok(())
 /// ```
 pub fn take_inherited(number: RawFd, kind: Kind) -> io::Result<OwnedFd> {
-    sys::descriptor::take_inherited(number, |mode| {
-        mode == match kind {
-            Kind::Socket => libc::S_IFSOCK,
-            Kind::Pipe => libc::S_IFIFO,
-            Kind::File => libc::S_IFREG,
-        }
+    sys::descriptor::take_inherited(number, |mode| match kind {
+        Kind::Socket => mode == libc::S_IFSOCK,
+        Kind::Pipe => mode == libc::S_IFIFO,
+        Kind::File => mode == libc::S_IFREG,
+        Kind::Any => true,
     })
+}
+
+/// Makes this process' standard output what `stdout` leads to, for all of its threads. What the standard library has buffered
+/// for the former one is not flushed by this.
+///
+/// # Errors
+/// What the system says.
+///
+/// ```no_run
+/// use runtime_io::process::replace_stdout;
+/// replace_stdout(std::fs::File::create("/tmp/transcript")?.into())?;
+/// println!("this is in the file");
+/// # std::io::Result::Ok(())
+/// ```
+pub fn replace_stdout(stdout: OwnedFd) -> io::Result<()> {
+    sys::descriptor::replace(libc::STDOUT_FILENO, stdout)
 }

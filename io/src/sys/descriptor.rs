@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -152,6 +152,20 @@ pub(crate) fn take_inherited(
     }
     // SAFETY: it is open, and without an owner: it came through `exec`, and whoever takes it sets the flag.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Makes `number` stand for the open file of `by`, whatever it stood for.
+#[expect(unsafe_code, reason = "a standard descriptor has no owner")]
+pub(crate) fn replace(number: RawFd, by: OwnedFd) -> io::Result<()> {
+    if by.as_raw_fd() == number {
+        let _ = by.into_raw_fd();
+        return Ok(());
+    }
+    // SAFETY: both are numbers, and `by` is open; a standard descriptor has no owner who could lose it.
+    match unsafe { libc::dup2(by.as_raw_fd(), number) } {
+        0.. => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Another descriptor for the open file that a number stands for, not below `lowest`, and closed on `exec`.

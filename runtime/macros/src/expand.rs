@@ -127,6 +127,11 @@ fn call(kind: Kind, options: &Options, user: &Function) -> TokenStream {
             None => "::core::option::Option::None".to_owned(),
         };
         fields.extend(tokens(&format!(", start_paused: {}, seed: {seed}", options.start_paused)));
+        // By it the harness is told to run this test, in a process that is a child of it.
+        let name = &user.name;
+        fields.extend(tokens(&format!(
+            ", path: ::core::concat!(::core::module_path!(), \"::\", ::core::stringify!({name}))"
+        )));
     }
 
     let mut parameters = krate();

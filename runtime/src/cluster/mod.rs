@@ -97,6 +97,8 @@ mod worker;
 
 #[cfg(feature = "messages")]
 pub use self::messages::{Channel, channel};
+#[cfg(feature = "process-pool")]
+pub(crate) use self::wire::handshake::BuildId;
 pub use self::{
     builder::Cluster,
     counters::{Counter, Stats, WorkerStats, counter, stats},

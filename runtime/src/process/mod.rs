@@ -4,13 +4,37 @@
 //! feature `process-pool` is about this one, started again to do a part of its work.
 
 #[cfg(feature = "process-pool")]
+#[allow(dead_code, reason = "what starts children uses it, and comes next")]
+pub(crate) mod birth;
+#[cfg(feature = "process-pool")]
+#[allow(dead_code, reason = "what has children uses it, and comes next")]
+mod death;
+#[cfg(feature = "process-pool")]
+mod function;
+#[cfg(feature = "process-pool")]
+pub(crate) mod host;
+#[cfg(feature = "process-pool")]
 #[allow(dead_code, reason = "what carries values uses it, and comes next")]
 pub(crate) mod luggage;
 #[cfg(feature = "process-pool")]
 #[allow(dead_code, reason = "what carries values uses it, and comes next")]
 pub(crate) mod packet;
+#[cfg(feature = "process-pool")]
+mod panic;
+#[cfg(feature = "process-pool")]
+#[allow(dead_code, reason = "what calls functions uses it, and comes next")]
+pub(crate) mod registry;
 
 pub use runtime_io::process::*;
 
 #[cfg(feature = "process-pool")]
-pub use luggage::Descriptor;
+pub use {
+    birth::{Init, StartError, init},
+    death::Death,
+    function::{Data, Function},
+    luggage::Descriptor,
+    panic::RemotePanic,
+};
+
+#[cfg(feature = "process-pool")]
+pub(crate) use birth::{enter_main, enter_test};

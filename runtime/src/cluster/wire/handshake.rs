@@ -38,6 +38,12 @@ impl BuildId {
         metadata.map(|metadata| Self::of(&metadata))
     }
 
+    /// As it is displayed.
+    #[cfg(feature = "process-pool")]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        u64::from_str_radix(text, 16).ok().map(Self)
+    }
+
     /// Of the program in the file that this is about.
     pub(crate) fn of(file: &Metadata) -> Self {
         let facts = [

@@ -1,0 +1,330 @@
+//! The table of the functions that other processes of this program may call.
+//!
+//! Every [`Function`] that the program names anywhere as one to be called elsewhere leaves an entry in a section of the
+//! program's file, put there by the assembler when our generic code is compiled for it: a constant, which no code has to run
+//! for. The linker puts the entries of all packages side by side, and names beginning and end of them. So the table is part of
+//! the program, the same in each of its processes, and a function is the number of its entry: what comes over a wire is an
+//! index to be checked against a length, and no address.
+//!
+//! - **R1** The section holds nothing but entries, each a [`Describe`] in the width and at the alignment of a pointer. Both the
+//!   assembler's directive and the one static of Rust's see to that.
+//! - **R2** `START` and `STOP` are its bounds. It is never empty, so the linker defines both; and it is never written to, but by
+//!   the loader, before anything runs.
+//! - **R3** A type without size has one value, and reading it reads nothing. A `fn` item is nothing but its type; so is a closure
+//!   that captures nothing. (One that captures a value without size had it when it was named, in this program.)
+
+#![expect(unsafe_code, reason = "a table that the linker puts together")]
+
+use super::{
+    function::Function,
+    host::Host,
+    luggage::{self, DecodeError, EncodeError},
+    packet::Packet,
+    panic::{self, RemotePanic},
+};
+use std::{
+    any::{TypeId, type_name},
+    collections::HashMap,
+    error::Error,
+    fmt, io,
+    ptr::NonNull,
+    sync::OnceLock,
+};
+
+/// An entry: says what there is to know of a function.
+type Describe = fn() -> Described;
+
+/// How a function is called with what came over a wire; see [`FunctionId::call`].
+type Call = fn(&Host, usize, Packet, Vec<u8>) -> Result<Packet, CallError>;
+
+struct Described {
+    id: TypeId,
+    name: &'static str,
+    call: Call,
+}
+
+/// Which function, among those of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FunctionId(u32);
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// No function has that number.
+    Unknown(u32),
+    /// The arguments are none of that function.
+    Arguments(DecodeError),
+    /// It panicked.
+    Panicked(RemotePanic),
+    /// The result cannot be written down.
+    Result(EncodeError),
+}
+
+/// What the directives of the assembler and the linker look like, which depends on the format of programs.
+#[cfg(not(target_vendor = "apple"))]
+mod format {
+    /// The section, as Rust names it.
+    macro_rules! section {
+        () => {
+            "runtime_functions"
+        };
+    }
+    /// The section, as the assembler is told of it: data that the loader relocates (`a`, `w`) and the linker keeps (`R`).
+    macro_rules! pushsection {
+        () => {
+            ".pushsection runtime_functions,\"awR\",%progbits"
+        };
+    }
+    pub(super) use {pushsection, section};
+}
+#[cfg(target_vendor = "apple")]
+mod format {
+    /// The section, as Rust names it.
+    macro_rules! section {
+        () => {
+            "__DATA,__rt_functions,regular,no_dead_strip"
+        };
+    }
+    /// The section, as the assembler is told of it.
+    macro_rules! pushsection {
+        () => {
+            ".pushsection __DATA,__rt_functions,regular,no_dead_strip"
+        };
+    }
+    pub(super) use {pushsection, section};
+}
+
+/// A pointer, for the assembler.
+#[cfg(target_pointer_width = "64")]
+macro_rules! pointer {
+    () => {
+        ".balign 8\n.8byte {}"
+    };
+}
+#[cfg(target_pointer_width = "32")]
+macro_rules! pointer {
+    () => {
+        ".balign 4\n.4byte {}"
+    };
+}
+
+#[unsafe(link_section = format::section!())]
+#[used]
+static NONE: Describe = describe_none;
+
+unsafe extern "C" {
+    #[cfg_attr(not(target_vendor = "apple"), link_name = "__start_runtime_functions")]
+    #[cfg_attr(target_vendor = "apple", link_name = "\u{1}section$start$__DATA$__rt_functions")]
+    static START: [usize; 0];
+    #[cfg_attr(not(target_vendor = "apple"), link_name = "__stop_runtime_functions")]
+    #[cfg_attr(target_vendor = "apple", link_name = "\u{1}section$end$__DATA$__rt_functions")]
+    static STOP: [usize; 0];
+}
+
+/// So that the table is never empty: nobody's entry.
+fn describe_none() -> Described {
+    Described { id: TypeId::of::<()>(), name: "", call: |_, _, _, _| Err(CallError::Unknown(0)) }
+}
+
+fn describe<F: Function<A, K>, A: super::Data, K: 'static>() -> Described {
+    Described {
+        // Arguments and kind too: the same function may be called in several ways.
+        id: TypeId::of::<(F, fn(A), fn(K))>(),
+        name: type_name::<F>(),
+        call: call_one::<F, A, K>,
+    }
+}
+
+/// Leaves the entry of a function in the table, by being compiled for it.
+#[inline(never)]
+fn enter<F: Function<A, K>, A: super::Data, K: 'static>() {
+    // SAFETY: no instruction; the section gets one entry more (R1).
+    #[cfg(not(miri))]
+    unsafe {
+        std::arch::asm!(
+            format::pushsection!(),
+            pointer!(),
+            ".popsection",
+            sym describe::<F, A, K>,
+            options(nomem, nostack, preserves_flags)
+        );
+    }
+}
+
+/// All entries of this program.
+fn table() -> &'static [Describe] {
+    if cfg!(miri) {
+        return &[];
+    }
+    let (start, stop) = (&raw const START, &raw const STOP);
+    let count = (stop.addr() - start.addr()) / size_of::<Describe>();
+    // SAFETY: R1, R2.
+    unsafe { std::slice::from_raw_parts(start.cast::<Describe>(), count) }
+}
+
+/// The number of a function in every process of this program.
+///
+/// # Errors
+/// If the function is not in the table: a linker has dropped it, or there is none (under an interpreter).
+pub(crate) fn id_of<F: Function<A, K>, A: super::Data, K: 'static>() -> io::Result<FunctionId> {
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "a closure that captures something, or a pointer to a function, cannot be called in another process: \
+             write a `fn`, or a closure that captures nothing, and pass what it needs as an argument"
+        );
+    }
+    static NUMBERS: OnceLock<HashMap<TypeId, u32>> = OnceLock::new();
+    enter::<F, A, K>();
+    let numbers = NUMBERS.get_or_init(|| {
+        // Code that was compiled twice has two entries; the first is as good as the second.
+        let entries = table().iter().enumerate().rev();
+        entries.map(|(number, describe)| (describe().id, number as u32)).collect()
+    });
+    numbers.get(&describe::<F, A, K>().id).copied().map(FunctionId).ok_or_else(|| {
+        let name = type_name::<F>();
+        let what = format!(
+            "`{name}` is not in this program's table of functions: its linker, or an interpreter, has none"
+        );
+        io::Error::new(io::ErrorKind::Unsupported, what)
+    })
+}
+
+impl FunctionId {
+    /// As it travels.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The function of a number that has travelled, if there is one.
+    pub(crate) fn from_number(number: u32) -> Result<Self, CallError> {
+        let is_there = usize::try_from(number).is_ok_and(|number| number < table().len());
+        if is_there { Ok(Self(number)) } else { Err(CallError::Unknown(number)) }
+    }
+
+    fn describe(self) -> Described {
+        table()[self.0 as usize]()
+    }
+
+    /// Its path in the program, for people.
+    pub(crate) fn name(self) -> &'static str {
+        self.describe().name
+    }
+
+    /// Calls it with arguments as [`luggage`] writes them down, which begin so many bytes into the packet. The result goes
+    /// behind what is in `reply`.
+    ///
+    /// # Errors
+    /// [`CallError`]; a panic is one.
+    pub(crate) fn call(
+        self,
+        host: &Host,
+        offset: usize,
+        arguments: Packet,
+        reply: Vec<u8>,
+    ) -> Result<Packet, CallError> {
+        (self.describe().call)(host, offset, arguments, reply)
+    }
+}
+
+fn call_one<F: Function<A, K>, A: super::Data, K: 'static>(
+    host: &Host,
+    offset: usize,
+    arguments: Packet,
+    reply: Vec<u8>,
+) -> Result<Packet, CallError> {
+    // What reads and writes the user's types is the user's code too.
+    let outcome = panic::catch(|| {
+        let arguments = luggage::decode_behind::<A>(offset, arguments).map_err(CallError::Arguments)?;
+        // SAFETY: R3; `id_of` cannot be compiled for a type that has a size, and without it nobody knows this number.
+        let function = unsafe { NonNull::<F>::dangling().read() };
+        let result = function.call(arguments, host);
+        luggage::encode_behind(reply, &result).map_err(CallError::Result)
+    });
+    outcome.unwrap_or_else(|panic| Err(CallError::Panicked(panic)))
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(number) => write!(f, "this program has no function number {number}"),
+            Self::Arguments(error) => write!(f, "of its arguments: {error}"),
+            Self::Panicked(panic) => panic.fmt(f),
+            Self::Result(error) => write!(f, "of its result: {error}"),
+        }
+    }
+}
+
+impl Error for CallError {}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::{CallError, FunctionId, id_of, table};
+    use crate::process::{Data, Function, host::Host, luggage, packet::Packet};
+
+    fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    fn join(left: String, right: Option<u8>) -> String {
+        left + &format!(" {right:?}")
+    }
+
+    async fn halve(n: u64) -> Result<u64, String> {
+        crate::task::yield_now().await;
+        if n & 1 == 0 { Ok(n / 2) } else { Err(format!("{n} is odd")) }
+    }
+
+    /// Calls a function by its number, with its arguments written down, as it would be called in another process.
+    fn call<F: Function<A, K>, A: Data, K: 'static>(_: F, arguments: A) -> Result<F::Output, CallError> {
+        let number = id_of::<F, A, K>().unwrap().number();
+        let arguments = luggage::encode(&{ arguments }).unwrap();
+        let function = FunctionId::from_number(number)?;
+        let result = function.call(&Host::new(), 0, arguments, b"head".to_vec())?;
+        Ok(luggage::decode_behind(4, result).unwrap())
+    }
+
+    #[test]
+    fn functions_are_called_by_number_and_without_a_value_of_theirs() {
+        assert_eq!(call(square, 7).unwrap(), 49);
+        assert_eq!(call(join, ("a".to_owned(), Some(1))).unwrap(), "a Some(1)");
+        assert_eq!(call(halve, 8).unwrap(), Ok(4));
+        assert_eq!(call(halve, (9,)).unwrap(), Err("9 is odd".to_owned()));
+        assert_eq!(call(|| vec![1_u8, 2], ()).unwrap(), [1, 2]);
+        assert_eq!(call(|| vec![3_u8], ()).unwrap(), [3]);
+    }
+
+    #[test]
+    fn a_number_that_is_no_function_is_refused() {
+        for number in [table().len() as u32, u32::MAX] {
+            assert!(
+                matches!(FunctionId::from_number(number), Err(CallError::Unknown(found)) if found == number)
+            );
+        }
+        // The first entry, wherever the linker has put it, is nobody's or somebody's, and never a reason to end.
+        let nobody = (0..table().len() as u32).find(|&number| FunctionId(number).name().is_empty()).unwrap();
+        let called = FunctionId(nobody).call(&Host::new(), 0, Packet::default(), Vec::new());
+        assert!(matches!(called, Err(CallError::Unknown(_))));
+    }
+
+    #[test]
+    fn arguments_of_another_function_are_an_error_and_not_a_call() {
+        fn unreachable(_: String) {
+            panic!("it was called");
+        }
+        let id = id_of_function::<_, String, _>(unreachable);
+        let called = id.call(&Host::new(), 0, vec![0xFF; 4].into(), Vec::new());
+        assert!(matches!(called, Err(CallError::Arguments(_))), "{called:?}");
+    }
+
+    #[test]
+    fn a_panic_says_where_and_what() {
+        let panic = call(|n: u32| assert!(n < 5, "{n} is too much"), 6).unwrap_err().to_string();
+        assert!(panic.starts_with("panicked at ") && panic.contains("registry.rs:"), "{panic}");
+        assert!(panic.ends_with(": 6 is too much"), "{panic}");
+    }
+
+    fn id_of_function<F: Function<A, K>, A: Data, K: 'static>(_: F) -> FunctionId {
+        id_of::<F, A, K>().unwrap()
+    }
+}

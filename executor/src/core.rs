@@ -10,6 +10,7 @@ use crate::{
     inbox::{Call, Remote},
     inspect::{Counters, Hooks, OnDeadlock},
     observe::{self, Observed, OnReport, Rest},
+    outside::Outside,
     park::Park,
     random,
     registry::{self, Access, RuntimeId},
@@ -71,6 +72,7 @@ pub(crate) struct Core {
     timers: Timers,
     blocking: OnceCell<Pool>,
     blocking_threads: usize,
+    outside: OnceCell<Outside>,
     extensions: Vec<Box<dyn Any>>,
     park: Rc<dyn Park>,
     observed: Observed,
@@ -136,6 +138,7 @@ impl Core {
             timers: parts.timers,
             blocking: OnceCell::new(),
             blocking_threads: parts.blocking_threads,
+            outside: OnceCell::new(),
             extensions: parts.extensions,
             park: parts.park,
             observed: Observed::new(id, parts.on_report, parts.on_deadlock),
@@ -210,6 +213,17 @@ impl Core {
     /// The blocking pool, if anybody has asked for it.
     pub(crate) fn blocking_if_used(&self) -> Option<&Pool> {
         self.blocking.get()
+    }
+
+    /// Who works for this runtime outside of it.
+    pub(crate) fn outside(&self) -> &Outside {
+        self.outside.get_or_init(|| Outside::new(self.id))
+    }
+
+    /// Whether a job of the blocking pool, or somebody else outside, may yet wake a task. Over a yes the loop may go to sleep.
+    pub(crate) fn is_outside_at_work(&self) -> bool {
+        self.blocking_if_used().is_some_and(|pool| pool.outstanding() > 0)
+            || self.outside.get().is_some_and(Outside::is_at_work)
     }
 
     /// What of type `T` was put on the shelf. A handful of objects: the first match of a short walk.
@@ -451,7 +465,7 @@ impl Core {
     pub(crate) fn is_at_an_end(&self) -> bool {
         let could_be_told = self.park.waiters() > 0
             || self.access.is_given_out()
-            || self.blocking_if_used().is_some_and(|pool| pool.outstanding() > 0)
+            || self.is_outside_at_work()
             || self.observed.is_open_to_others(self)
             || self.slots.numbers().any(|slot| self.waker_count(slot) > 0);
         // After the counts: see `Remote::count_clones`.

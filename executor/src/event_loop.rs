@@ -245,8 +245,7 @@ impl<'a> EventLoop<'a> {
         let core = self.core;
         self.park(Some(Duration::ZERO));
         // In this order: a job leaves its mail before it counts as ended, so no end is missed in between.
-        let idle_outside =
-            core.park().waiters() == 0 && core.blocking_if_used().is_none_or(|pool| pool.outstanding() == 0);
+        let idle_outside = core.park().waiters() == 0 && !core.is_outside_at_work();
         if !core.ready().is_empty() || core.remote().doorbell().has_rung() {
             return;
         }

@@ -52,6 +52,7 @@
 //! | child processes | [`process::Command`] |
 //! | all cores | [`cluster`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
+//! | jobs, on threads or in processes | [`pool`] |
 //! | code in blocking style, with feature `greenlet` | `greenlet`, and `green` with the names of the standard library |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
@@ -60,6 +61,7 @@
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
 
 pub mod cluster;
+mod doze;
 #[cfg(feature = "greenlet")]
 pub mod green;
 #[cfg(feature = "greenlet")]
@@ -68,6 +70,7 @@ pub mod greenlet;
 mod guarded;
 pub mod guide;
 mod inspector;
+pub mod pool;
 pub mod process;
 mod runtime;
 #[cfg(feature = "macros")]

@@ -4,7 +4,10 @@
 mod greenlets;
 mod insight;
 
-use crate::inspector::{self, Inspected};
+use crate::{
+    inspector::{self, Inspected},
+    pool::Callbacks,
+};
 use runtime_executor::{Executor, Handle, OnExit, Report, Stopped, inspect::OnDeadlock, time::Clock};
 #[cfg(feature = "greenlet")]
 use runtime_io::stack::{self, StackPool};
@@ -158,7 +161,8 @@ impl Builder {
     /// If 4,096 runtimes live in this process.
     pub fn build(self) -> io::Result<Runtime> {
         let reactor = Reactor::new()?;
-        let mut executor = self.executor.park(reactor.clone()).extension(reactor);
+        let mut executor =
+            self.executor.park(reactor.clone()).extension(reactor).extension(Callbacks::default());
         #[cfg(feature = "greenlet")]
         {
             executor = executor.extension(StackPool::new(self.stacks));

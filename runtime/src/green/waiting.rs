@@ -1,14 +1,15 @@
 //! How what is not about descriptors waits: in a greenlet, on a thread of its own, and where it cannot.
 
 use crate::{
+    doze::Doze,
     greenlet,
     time::{Clock, Instant, timeout},
 };
 use std::{
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    task::{Context, Poll, Wake},
+    sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -68,34 +69,5 @@ fn block<F: Future>(mut future: Pin<&mut F>, limit: Option<Duration>) -> Option<
         if !doze.sleep(left) {
             return None;
         }
-    }
-}
-
-/// Whether the thread was woken since it last looked. Not `thread::park`, whose token may be meant for somebody else.
-#[derive(Debug, Default)]
-struct Doze {
-    is_woken: Mutex<bool>,
-    bell: Condvar,
-}
-
-impl Doze {
-    /// Whether it was woken in time.
-    fn sleep(&self, limit: Option<Duration>) -> bool {
-        let woken = self.is_woken.lock().unwrap_or_else(PoisonError::into_inner);
-        let sleeps = |is_woken: &mut bool| !*is_woken;
-        let mut woken = match limit {
-            None => self.bell.wait_while(woken, sleeps).unwrap_or_else(PoisonError::into_inner),
-            Some(limit) => {
-                self.bell.wait_timeout_while(woken, limit, sleeps).unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
-        std::mem::take(&mut *woken)
-    }
-}
-
-impl Wake for Doze {
-    fn wake(self: Arc<Self>) {
-        *self.is_woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.bell.notify_one();
     }
 }

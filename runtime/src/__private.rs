@@ -63,15 +63,11 @@ pub fn green<T: 'static>(entry: impl FnOnce() -> T + 'static) -> impl Future<Out
     crate::greenlet::Run::new(entry, Some(2 << 20))
 }
 
-/// A process that was started to call a function of this program does that, and does not come back.
-fn enter_main() {
-    #[cfg(feature = "process-pool")]
-    crate::process::enter_main();
-}
-
 #[track_caller]
 pub fn main<F: Future>(options: MainOptions, future: F) -> F::Output {
-    enter_main();
+    // A process that was started to call a function of this program does that, and does not come back.
+    #[cfg(feature = "process-pool")]
+    let _program = crate::process::enter_main();
     run(Builder::new().on_exit(options.on_exit), future)
 }
 
@@ -81,7 +77,9 @@ where
     F: Fn() -> M + Send + Sync + 'static,
     M: Future<Output: Termination> + 'static,
 {
-    enter_main();
+    // A process that was started to call a function of this program does that, and does not come back.
+    #[cfg(feature = "process-pool")]
+    let _program = crate::process::enter_main();
     let cluster = Cluster::new().mode(options.mode).on_exit(options.on_exit);
     let cluster = if let Some(workers) = options.workers { cluster.workers(workers) } else { cluster };
     cluster.run(main).exit_code()

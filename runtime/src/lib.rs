@@ -50,6 +50,7 @@
 //! | deploying a server | [`guide::cluster`] |
 //! | signals | [`signal`] |
 //! | child processes | [`process::Command`] |
+//! | functions in processes of their own, with feature `process-pool` | `process::Process` |
 //! | all cores | [`cluster`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | jobs, on threads or in processes | [`pool`] |

@@ -4,6 +4,8 @@
 mod greenlets;
 mod insight;
 
+#[cfg(feature = "process-pool")]
+use crate::process::child::family::{self, EndOfDaemons, SeeingOff};
 use crate::{
     inspector::{self, Inspected},
     pool::Callbacks,
@@ -170,17 +172,31 @@ impl Builder {
         if self.watches_stalls {
             executor = executor.stall_probe(ThreadProbe::new()?);
         }
+        #[cfg(feature = "process-pool")]
+        let (family, daemons, others) = family::found();
+        #[cfg(feature = "process-pool")]
+        {
+            executor = executor.extension(family);
+        }
         let executor = executor.build();
         let is_inspected = self.inspect.unwrap_or_else(inspector::is_asked_for);
         let inspected = if is_inspected { Inspected::begin(executor.handle().runtime()) } else { None };
-        Ok(Runtime { _inspected: inspected, executor })
+        Ok(Runtime {
+            #[cfg(feature = "process-pool")]
+            daemons,
+            _inspected: inspected,
+            executor,
+            #[cfg(feature = "process-pool")]
+            others,
+        })
     }
 }
 
 /// A runtime as a value, to drive several futures one after the other (`asyncio.Runner`).
 ///
 /// It belongs to the thread that made it. Dropping it cancels the tasks that are left, oldest first, and waits
-/// for the blocking jobs that have started.
+/// for the blocking jobs that have started. Processes of work (`process::Process`, with feature `process-pool`) that were
+/// started in it end with it if they are daemons, before the tasks; the others are waited for, after all else.
 ///
 /// ```
 /// let runtime = runtime::Runtime::new()?;
@@ -190,9 +206,15 @@ impl Builder {
 /// ```
 #[derive(Debug)]
 pub struct Runtime {
+    /// Before all else: it is main's code that has ended.
+    #[cfg(feature = "process-pool")]
+    daemons: EndOfDaemons,
     /// Before the executor ends, as it can no longer be asked then.
     _inspected: Option<Inspected>,
     executor: Executor,
+    /// After all else: tasks may have what these wait for.
+    #[cfg(feature = "process-pool")]
+    others: SeeingOff,
 }
 
 impl Runtime {
@@ -247,7 +269,7 @@ impl Runtime {
     }
 
     /// Ends the runtime as dropping it does, but waits no longer than `limit` for blocking jobs that have
-    /// started; gives how many were still running and are left to themselves.
+    /// started, and for processes of work; gives how many jobs were still running and are left to themselves.
     ///
     /// ```
     /// let runtime = runtime::Runtime::new()?;
@@ -255,6 +277,16 @@ impl Runtime {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown_timeout(self, limit: Duration) -> usize {
+        #[cfg(feature = "process-pool")]
+        {
+            let clock = Clock::real();
+            let deadline = clock.now() + limit;
+            drop(self.daemons);
+            let left = self.executor.shutdown_timeout(limit);
+            self.others.within(deadline.saturating_duration_since(clock.now()));
+            left
+        }
+        #[cfg(not(feature = "process-pool"))]
         self.executor.shutdown_timeout(limit)
     }
 }

@@ -7,6 +7,8 @@
 #[allow(dead_code, reason = "what starts children uses it, and comes next")]
 pub(crate) mod birth;
 #[cfg(feature = "process-pool")]
+pub(crate) mod child;
+#[cfg(feature = "process-pool")]
 #[allow(dead_code, reason = "what has children uses it, and comes next")]
 mod death;
 #[cfg(feature = "process-pool")]
@@ -30,6 +32,7 @@ pub use runtime_io::process::*;
 #[cfg(feature = "process-pool")]
 pub use {
     birth::{Init, StartError, init},
+    child::{ChildError, Me, Process, ProcessBuilder, SpawnError, current},
     death::Death,
     function::{Data, Function},
     luggage::Descriptor,

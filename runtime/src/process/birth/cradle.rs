@@ -3,7 +3,12 @@
 use super::{Role, life_line};
 use crate::{
     cluster::BuildId,
-    process::{death::MISFIT, host::Host, packet::Packets},
+    process::{
+        child::{family::EndOfProgram, me},
+        death::MISFIT,
+        host::Host,
+        packet::Packets,
+    },
 };
 use runtime_io::{
     host,
@@ -50,10 +55,12 @@ pub(crate) struct Cradle {
 /// Lives a child's life if this process is one, and exits then.
 pub(super) fn take_over() {
     let Some(notice) = Notice::of_this_process() else { return };
-    let role = notice.role;
+    let (role, is_daemon) = (notice.role, !notice.outlives_parent);
     match notice.cradle() {
         Ok(Some(cradle)) => {
+            me::become_child(cradle.name.clone(), cradle.parent, is_daemon);
             let code = role.live(cradle);
+            drop(EndOfProgram);
             // By way of `exit`, so that what was printed is flushed.
             process::exit(code)
         }

@@ -4,6 +4,7 @@
 //! through one may have children, because they will come through it too.
 
 use super::{StartError, cradle};
+use crate::process::child::family::EndOfProgram;
 use std::sync::OnceLock;
 
 /// How a child of this process gets to the door.
@@ -20,33 +21,35 @@ static ENTRY: OnceLock<Entry> = OnceLock::new();
 /// Makes this program one whose processes may have children: the first line of a `main` without `#[runtime::main]`, before
 /// there are threads. **In a child it does not return:** that does what it was started for, and exits.
 ///
-/// What it gives is to be kept until the end of `main`.
+/// What it gives is to be kept until the end of `main`: when it is dropped, daemons are ended, and the others waited for, of
+/// the children that were not started in a runtime. See [`Process`](crate::process::Process).
 ///
 /// ```no_run
 /// let _init = runtime::process::init();
 /// runtime::run(async { /* pools of processes, queues between them */ });
 /// ```
 pub fn init() -> Init {
-    enter_main();
-    Init(())
+    Init(enter_main())
 }
 
 /// A program that has begun with [`init`].
 #[derive(Debug)]
 #[must_use = "keep it until the end of `main`"]
-pub struct Init(());
+pub struct Init(EndOfProgram);
 
-/// The door of programs.
-pub(crate) fn enter_main() {
-    cradle::take_over();
+/// The door of programs. What it gives is to be dropped when their own code has ended.
+pub(crate) fn enter_main() -> EndOfProgram {
+    // First, as a child may have children.
     let _ = ENTRY.set(Entry::Main);
+    cradle::take_over();
+    EndOfProgram
 }
 
 /// The door of tests; `path` is the test's with its package before it (`package::module::test`).
 pub(crate) fn enter_test(path: &'static str) {
-    cradle::take_over();
     let name = path.split_once("::").map_or(path, |(_package, name)| name);
     let _ = ENTRY.set(Entry::Test(name));
+    cradle::take_over();
 }
 
 /// The door by which this process has come in.

@@ -134,7 +134,8 @@ impl Role {
     fn live(self, cradle: Cradle) -> i32 {
         // Each has its own way to live; here they are tied to it as they are built.
         match self {
-            Self::Process | Self::PoolWorker | Self::Manager => {
+            Self::Process => super::child::live(cradle),
+            Self::PoolWorker | Self::Manager => {
                 drop(cradle);
                 death::MISFIT
             }

@@ -1,6 +1,7 @@
 //! Why a packet was not sent or not received.
 
 use super::MAX_DESCRIPTORS;
+use runtime_io::packet::are_too_many_on_their_way;
 use std::{error::Error, fmt, io};
 
 /// Why a packet was not sent or not received.
@@ -82,6 +83,7 @@ impl From<io::Error> for PacketError {
         match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::Closed,
             io::ErrorKind::WouldBlock => Self::WouldBlock,
+            _ if are_too_many_on_their_way(&error) => Self::WouldBlock,
             _ => Self::Io(error),
         }
     }

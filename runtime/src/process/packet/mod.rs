@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use error::PacketError;
 
 use head::{HEAD_BYTES, Head, Place};
-use runtime_executor::time::{Duration, Instant, sleep};
+use runtime_executor::time::{Duration, Instant, sleep, timeout};
 use runtime_io::{
     AsyncFd, blocking,
     packet::{self, Patience, Received},
@@ -128,14 +128,8 @@ impl Packets {
     /// # Cancel safety
     /// Dropped before it is ready, it has sent nothing.
     pub(crate) async fn send(&self, packet: impl Borrow<Packet>) -> Result<(), PacketError> {
-        let mut parcel = self.wrap_up(packet.borrow())?;
-        loop {
-            let sent = self.socket.write_with(|socket| parcel.send(socket.as_fd(), Patience::Never)).await;
-            match sent {
-                Err(error) if packet::are_too_many_on_their_way(&error) => sleep(PAUSE).await,
-                done => return Ok(done?),
-            }
-        }
+        let mut parcel = self.prepare(packet.borrow())?;
+        self.attempts(Side::Send, |socket, patience| parcel.send(socket, patience, 0)).await
     }
 
     /// Sends a packet, if there is room for it.
@@ -145,17 +139,13 @@ impl Packets {
     pub(crate) fn try_send(&self, packet: impl Borrow<Packet>) -> Result<(), PacketError> {
         let packet = packet.borrow();
         // Nobody makes a file in order to find out that there is no room for it.
-        if packet.bytes.len() > INLINE_BYTES && !self.is_ready(false, Some(Duration::ZERO))? {
+        if packet.bytes.len() > INLINE_BYTES && !self.is_ready(Side::Send, Some(Duration::ZERO))? {
             return Err(PacketError::WouldBlock);
         }
-        let mut parcel = self.wrap_up(packet)?;
-        match parcel.send(self.as_fd(), Patience::Never) {
-            Err(error) if packet::are_too_many_on_their_way(&error) => Err(PacketError::WouldBlock),
-            done => Ok(done?),
-        }
+        Ok(self.prepare(packet)?.send(self.as_fd(), Patience::Never, 0)?)
     }
 
-    /// Sends a packet, and waits for room with the thread, at most for `limit`.
+    /// Sends a packet, and waits for room with the thread, at most for `limit`. A greenlet is suspended instead.
     ///
     /// # Errors
     /// `TimedOut`, or as [`send`](Self::send).
@@ -164,27 +154,8 @@ impl Packets {
         packet: impl Borrow<Packet>,
         limit: Option<Duration>,
     ) -> Result<(), PacketError> {
-        let deadline = limit.map(|limit| Instant::now() + limit);
-        let mut parcel = self.wrap_up(packet.borrow())?;
-        let mut patience = if limit.is_none() { Patience::Forever } else { Patience::Never };
-        loop {
-            let left = match parcel.send(self.as_fd(), patience) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => remaining(deadline),
-                Err(error) if packet::are_too_many_on_their_way(&error) => {
-                    let left = remaining(deadline);
-                    let pause = left.map_or(PAUSE, |left| left.min(PAUSE));
-                    let _ = blocking::hung_up(self.as_fd(), Some(pause));
-                    left
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                done => return Ok(done?),
-            };
-            // There is no room, or the open file does not let us wait.
-            patience = Patience::Never;
-            if !self.is_ready(false, left)? || left.is_some_and(|left| left.is_zero()) {
-                return Err(PacketError::TimedOut);
-            }
-        }
+        let mut parcel = self.prepare(packet.borrow())?;
+        self.blocking_attempts(Side::Send, limit, |socket, patience| parcel.send(socket, patience, 0))
     }
 
     /// Takes a packet, when there is one. `None` is the end: nobody has the other end any more, and all that was sent has been
@@ -196,8 +167,8 @@ impl Packets {
     /// # Cancel safety
     /// Dropped before it is ready, it has taken nothing.
     pub(crate) async fn recv(&self) -> Result<Option<Packet>, PacketError> {
-        let arrived = self.socket.read_with(|socket| self.receive(socket.as_fd(), Patience::Never)).await?;
-        self.unwrap(arrived)
+        let arrived = self.attempts(Side::Receive, |socket, patience| self.receive(socket, patience)).await?;
+        self.open(arrived)
     }
 
     /// Takes a packet, if there is one, or the end; see [`recv`](Self::recv).
@@ -206,33 +177,83 @@ impl Packets {
     /// `WouldBlock`, or as there.
     pub(crate) fn try_recv(&self) -> Result<Option<Packet>, PacketError> {
         let arrived = self.receive(self.as_fd(), Patience::Never)?;
-        self.unwrap(arrived)
+        self.open(arrived)
     }
 
-    /// Takes a packet, and waits for one with the thread, at most for `limit`; see [`recv`](Self::recv).
+    /// Takes a packet, and waits for one with the thread, at most for `limit`; see [`recv`](Self::recv). A greenlet is suspended
+    /// instead.
     ///
     /// # Errors
     /// `TimedOut`, or as there.
     pub(crate) fn blocking_recv(&self, limit: Option<Duration>) -> Result<Option<Packet>, PacketError> {
+        let receive = |socket: BorrowedFd<'_>, patience| self.receive(socket, patience);
+        let arrived = self.blocking_attempts(Side::Receive, limit, receive)?;
+        self.open(arrived)
+    }
+
+    /// Attempts until one comes to something, awaiting in between that there is room, or something to receive.
+    ///
+    /// # Errors
+    /// What an attempt says.
+    pub(crate) async fn attempts<R>(
+        &self,
+        side: Side,
+        mut attempt: impl FnMut(BorrowedFd<'_>, Patience) -> io::Result<R>,
+    ) -> Result<R, PacketError> {
+        loop {
+            let attempt = |socket: &OwnedFd| attempt(socket.as_fd(), Patience::Never);
+            let done = match side {
+                Side::Send => self.socket.write_with(attempt).await,
+                Side::Receive => self.socket.read_with(attempt).await,
+            };
+            match done {
+                Err(error) if packet::are_too_many_on_their_way(&error) => sleep(PAUSE).await,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// [`attempts`](Self::attempts) that wait with the thread, or suspend the greenlet; at most for `limit`.
+    ///
+    /// # Errors
+    /// `TimedOut`, or what an attempt says.
+    pub(crate) fn blocking_attempts<R>(
+        &self,
+        side: Side,
+        limit: Option<Duration>,
+        mut attempt: impl FnMut(BorrowedFd<'_>, Patience) -> io::Result<R>,
+    ) -> Result<R, PacketError> {
+        #[cfg(feature = "greenlet")]
+        if crate::greenlet::is_inside() {
+            return crate::greenlet::wait(within(limit, self.attempts(side, attempt)));
+        }
         let deadline = limit.map(|limit| Instant::now() + limit);
+        // Who waits in the call itself makes one call.
         let mut patience = if limit.is_none() { Patience::Forever } else { Patience::Never };
         loop {
-            match self.receive(self.as_fd(), patience) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                arrived => return self.unwrap(arrived?),
-            }
+            let left = match attempt(self.as_fd(), patience) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => remaining(deadline),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if packet::are_too_many_on_their_way(&error) => {
+                    let left = remaining(deadline);
+                    let _ = blocking::hung_up(self.as_fd(), Some(left.map_or(PAUSE, |left| left.min(PAUSE))));
+                    left
+                }
+                done => return Ok(done?),
+            };
+            // The open file does not let us wait, or we have a limit.
             patience = Patience::Never;
-            if !self.is_ready(true, remaining(deadline))? {
+            if left.is_some_and(|left| left.is_zero()) || !self.is_ready(side, left)? {
                 return Err(PacketError::TimedOut);
             }
         }
     }
 
-    /// Waits with the thread until there may be a packet or room for one; whether that is so within the limit.
-    fn is_ready(&self, to_read: bool, limit: Option<Duration>) -> io::Result<bool> {
-        let waited = match to_read {
-            true => blocking::readable(self.as_fd(), limit),
-            false => blocking::writable(self.as_fd(), limit),
+    /// Waits with the thread until there may be a packet, or room for one; whether that is so within the limit.
+    pub(crate) fn is_ready(&self, side: Side, limit: Option<Duration>) -> io::Result<bool> {
+        let waited = match side {
+            Side::Receive => blocking::readable(self.as_fd(), limit),
+            Side::Send => blocking::writable(self.as_fd(), limit),
         };
         match waited {
             // Whoever called finds out how much of the limit is left, if there is one.
@@ -241,11 +262,14 @@ impl Packets {
         }
     }
 
-    /// Makes a packet ready to be sent.
-    fn wrap_up<'p>(&self, packet: &'p Packet) -> Result<Parcel<'p>, PacketError> {
+    /// Makes a packet ready to be sent, as often as it takes.
+    ///
+    /// # Errors
+    /// If it is too long, or has too many descriptors; or no file can be made for it.
+    pub(crate) fn prepare<'p>(&self, packet: &'p Packet) -> Result<Parcel<'p>, PacketError> {
         let Packet { bytes, descriptors } = packet;
         if bytes.len() > self.limit_bytes {
-            return Err(PacketError::TooLong { bytes: bytes.len() as u64, most: self.limit_bytes });
+            return Err(self.too_long(bytes.len() as u64));
         }
         if descriptors.len() > MAX_DESCRIPTORS {
             return Err(PacketError::TooManyDescriptors { count: descriptors.len() });
@@ -254,8 +278,11 @@ impl Packets {
         Ok(Parcel { packet, file })
     }
 
-    /// One attempt to receive a packet. `None` is the end.
-    fn receive(&self, socket: BorrowedFd<'_>, patience: Patience) -> io::Result<Option<Arrival>> {
+    /// One attempt to receive a packet, for [`open`](Self::open). `None` is the end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn receive(&self, socket: BorrowedFd<'_>, patience: Patience) -> io::Result<Option<Arrival>> {
         let mut body = std::mem::take(&mut *self.room.lock().unwrap_or_else(PoisonError::into_inner));
         body.clear();
         body.reserve_exact(INLINE_BYTES);
@@ -264,7 +291,7 @@ impl Packets {
             match packet::receive(socket, &mut head, &mut body, patience) {
                 // Said once, of packets that the other end has not received. Those that it has sent before are still there.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted && patience == Patience::Never => {}
                 received => break received,
             }
         };
@@ -299,7 +326,10 @@ impl Packets {
     }
 
     /// Checks what came, and fetches what did not come with it.
-    fn unwrap(&self, arrival: Option<Arrival>) -> Result<Option<Packet>, PacketError> {
+    ///
+    /// # Errors
+    /// If something is wrong with this packet.
+    pub(crate) fn open(&self, arrival: Option<Arrival>) -> Result<Option<Packet>, PacketError> {
         let Some(Arrival { head, bytes, received }) = arrival else { return Ok(None) };
         let Received { is_cut, mut descriptors, are_descriptors_lost, bytes: all, .. } = received;
         if are_descriptors_lost {
@@ -338,30 +368,63 @@ impl fmt::Debug for Packets {
     }
 }
 
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// Room for a packet.
+    Send,
+    /// A packet, or the end.
+    Receive,
+}
+
+/// Awaits something, at most for `limit`.
+///
+/// # Errors
+/// `TimedOut`, or what it says.
+pub(crate) async fn within<R>(
+    limit: Option<Duration>,
+    done: impl Future<Output = Result<R, PacketError>>,
+) -> Result<R, PacketError> {
+    match limit {
+        None => done.await,
+        Some(limit) => timeout(limit, done).await.unwrap_or(Err(PacketError::TimedOut)),
+    }
+}
+
 /// What is left until then.
 fn remaining(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
 }
 
 /// What came, as it came.
-struct Arrival {
+pub(crate) struct Arrival {
     head: [u8; HEAD_BYTES],
     bytes: Vec<u8>,
     received: Received,
 }
 
+impl Arrival {
+    /// The number that was sent with it.
+    pub(crate) fn tag(&self) -> u64 {
+        Head::tag(self.head)
+    }
+}
+
 /// A packet that only has to be sent.
-struct Parcel<'p> {
+pub(crate) struct Parcel<'p> {
     packet: &'p Packet,
     /// Where its bytes are, if they are not sent.
     file: Option<OwnedFd>,
 }
 
 impl Parcel<'_> {
-    /// One attempt to send it.
-    fn send(&mut self, socket: BorrowedFd<'_>, patience: Patience) -> io::Result<()> {
+    /// One attempt to send it, with a number that goes with it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn send(&mut self, socket: BorrowedFd<'_>, patience: Patience, tag: u64) -> io::Result<()> {
         loop {
-            match self.send_as_is(socket, patience) {
+            match self.send_as_is(socket, patience, tag) {
                 // The administrator allows sockets less than is usual.
                 Err(error) if packet::is_too_long(&error) && self.file.is_none() => {
                     self.file = Some(packet::store(&[&self.packet.bytes])?);
@@ -372,14 +435,14 @@ impl Parcel<'_> {
         }
     }
 
-    fn send_as_is(&self, socket: BorrowedFd<'_>, patience: Patience) -> io::Result<()> {
+    fn send_as_is(&self, socket: BorrowedFd<'_>, patience: Patience, tag: u64) -> io::Result<()> {
         let Packet { bytes, descriptors } = self.packet;
         let length = (bytes.len() as u64).to_le_bytes();
         let (place, body) = match self.file {
             Some(_) => (Place::File { bytes: bytes.len() as u64 }, &length[..]),
             None => (Place::Here, &bytes[..]),
         };
-        let head = Head { place, descriptors: descriptors.len() }.bytes();
+        let head = Head { place, descriptors: descriptors.len(), tag }.bytes();
         let parts = [IoSlice::new(&head), IoSlice::new(body)];
         if self.file.is_none() && descriptors.is_empty() {
             return packet::send(socket, &parts, &[], patience);

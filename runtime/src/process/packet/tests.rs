@@ -159,24 +159,26 @@ fn strangers_are_told_from_us() {
     let folder = File::open("/").unwrap();
     let (reader, _writer) = pipe().unwrap();
     let file = packet::store(&[&bytes(10)]).unwrap();
-    let length = |len: u64| [&[0xB1, 1, 0, 0][..], &len.to_le_bytes()].concat();
-    let cases: [(&[u8], &[&dyn AsFd]); 16] = [
+    let length = |len: u64| [&[0xB1, 1, 0, 0][..], &[0; 8], &len.to_le_bytes()].concat();
+    let head = |begins: [u8; 4], bytes: &[u8]| [&begins[..], &[0; 8], bytes].concat();
+    let cases: [(&[u8], &[&dyn AsFd]); 17] = [
         (b"G", &[]),
         (b"GET", &[]),
         (b"GET / HTTP/1.1", &[]),
-        (&[0xB1, 0, 0], &[]),
-        (&[0xB1, 0, 0, 1], &[]),
-        (&[0xB1, 2, 0, 0], &[]),
-        (&[0xB1, 0, 1, 0, 7], &[]),
-        (&[0xB1, 0, 0, 0, 7], &[&null]),
+        (&head([0xB1, 0, 0, 0], &[])[..11], &[]),
+        (&head([0xB2, 0, 0, 0], &[]), &[]),
+        (&head([0xB1, 0, 0, 1], &[]), &[]),
+        (&head([0xB1, 2, 0, 0], &[]), &[]),
+        (&head([0xB1, 0, 1, 0], &[7]), &[]),
+        (&head([0xB1, 0, 0, 0], &[7]), &[&null]),
         (&length(10), &[]),
-        (&length(10)[..11], &[&file]),
+        (&length(10)[..19], &[&file]),
         (&length(10), &[&null]),
         (&length(10), &[&folder]),
         (&length(10), &[&reader]),
         (&length(9), &[&file]),
         (&length(u64::MAX), &[&file]),
-        (&bytes(INLINE_BYTES + 5), &[]),
+        (&head([0xB1, 0, 0, 0], &bytes(INLINE_BYTES + 1)), &[]),
     ];
     for (number, (bytes, descriptors)) in cases.into_iter().enumerate() {
         stranger(&ours, bytes, descriptors);

@@ -185,6 +185,15 @@ pub(crate) fn check_in<S: Serializer>(fd: BorrowedFd<'_>, serializer: S) -> Resu
     serializer.serialize_u32(number.map_err(serde::ser::Error::custom)?)
 }
 
+/// A descriptor of whoever serialises this, who keeps it.
+pub(crate) struct Loan<'f>(pub(crate) BorrowedFd<'f>);
+
+impl Serialize for Loan<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        check_in(self.0, serializer)
+    }
+}
+
 /// Takes out of the open bag what [`check_in`] has left there: for `Deserialize`.
 ///
 /// # Errors

@@ -24,8 +24,12 @@ pub(crate) mod packet;
 #[cfg(feature = "process-pool")]
 mod panic;
 #[cfg(feature = "process-pool")]
+mod pipe;
+#[cfg(feature = "process-pool")]
 #[allow(dead_code, reason = "what calls functions uses it, and comes next")]
 pub(crate) mod registry;
+#[cfg(feature = "process-pool")]
+mod transfer;
 
 pub use runtime_io::process::*;
 
@@ -37,6 +41,8 @@ pub use {
     function::{Data, Function},
     luggage::Descriptor,
     panic::RemotePanic,
+    pipe::{Pipe, pipe},
+    transfer::{PutError, RecvError, SendError},
 };
 
 #[cfg(feature = "process-pool")]

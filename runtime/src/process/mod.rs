@@ -26,6 +26,8 @@ mod panic;
 #[cfg(feature = "process-pool")]
 mod pipe;
 #[cfg(feature = "process-pool")]
+mod queue;
+#[cfg(feature = "process-pool")]
 #[allow(dead_code, reason = "what calls functions uses it, and comes next")]
 pub(crate) mod registry;
 #[cfg(feature = "process-pool")]
@@ -42,6 +44,7 @@ pub use {
     luggage::Descriptor,
     panic::RemotePanic,
     pipe::{Pipe, pipe},
+    queue::Queue,
     transfer::{PutError, RecvError, SendError},
 };
 

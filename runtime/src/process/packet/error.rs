@@ -88,3 +88,15 @@ impl From<io::Error> for PacketError {
         }
     }
 }
+
+impl From<PacketError> for io::Error {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::Io(error) | PacketError::Unloadable(error) => error,
+            PacketError::Closed => io::ErrorKind::BrokenPipe.into(),
+            PacketError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+            PacketError::TimedOut => io::ErrorKind::TimedOut.into(),
+            error => Self::new(io::ErrorKind::InvalidData, error.to_string()),
+        }
+    }
+}

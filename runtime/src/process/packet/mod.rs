@@ -51,6 +51,13 @@ pub(crate) struct Packet {
     pub(crate) descriptors: Vec<OwnedFd>,
 }
 
+impl Packet {
+    /// Whether it goes by file.
+    pub(crate) fn is_long(&self) -> bool {
+        self.bytes.len() > INLINE_BYTES
+    }
+}
+
 impl From<Vec<u8>> for Packet {
     fn from(bytes: Vec<u8>) -> Self {
         Self { bytes, descriptors: Vec::new() }
@@ -99,8 +106,13 @@ impl Packets {
 
     /// Longer packets are refused from now on, by `send` and `recv` alike.
     pub(crate) fn with_limit(mut self, bytes: usize) -> Self {
-        self.limit_bytes = bytes;
+        self.set_limit(bytes);
         self
+    }
+
+    /// See [`with_limit`](Self::with_limit).
+    pub(crate) fn set_limit(&mut self, bytes: usize) {
+        self.limit_bytes = bytes;
     }
 
     /// How long a packet may be.
@@ -139,7 +151,7 @@ impl Packets {
     pub(crate) fn try_send(&self, packet: impl Borrow<Packet>) -> Result<(), PacketError> {
         let packet = packet.borrow();
         // Nobody makes a file in order to find out that there is no room for it.
-        if packet.bytes.len() > INLINE_BYTES && !self.is_ready(Side::Send, Some(Duration::ZERO))? {
+        if packet.is_long() && !self.is_ready(Side::Send, Some(Duration::ZERO))? {
             return Err(PacketError::WouldBlock);
         }
         Ok(self.prepare(packet)?.send(self.as_fd(), Patience::Never, 0)?)
@@ -274,7 +286,7 @@ impl Packets {
         if descriptors.len() > MAX_DESCRIPTORS {
             return Err(PacketError::TooManyDescriptors { count: descriptors.len() });
         }
-        let file = if bytes.len() > INLINE_BYTES { Some(packet::store(&[bytes])?) } else { None };
+        let file = if packet.is_long() { Some(packet::store(&[bytes])?) } else { None };
         Ok(Parcel { packet, file })
     }
 

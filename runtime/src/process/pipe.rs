@@ -55,7 +55,7 @@ pub fn pipe<T>() -> io::Result<(Pipe<T>, Pipe<T>)> {
 ///
 /// Each of these can be awaited, tried, or waited for with the thread (`blocking_…`, for code outside of any runtime, such as
 /// the function of a child: in a task it would stall all others; a greenlet is suspended instead). A runtime in which it was
-/// awaited has it from then on: elsewhere what awaits says [`HandleError`](crate::io::HandleError), and the other forms go on.
+/// awaited has it from then on: elsewhere what awaits says [`HandleError`](runtime_io::HandleError), and the other forms go on.
 pub struct Pipe<T> {
     packets: Packets,
     kind: PhantomData<fn(T) -> T>,

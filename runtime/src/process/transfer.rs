@@ -19,7 +19,7 @@ pub enum SendError {
     Closed,
     /// The value cannot be sent: its `Serialize` fails, it is longer than is allowed, or has too many descriptors.
     Unsendable(String),
-    /// What the system says, or a [`HandleError`](crate::io::HandleError).
+    /// What the system says, or a [`HandleError`](runtime_io::HandleError).
     Io(io::Error),
 }
 
@@ -36,7 +36,7 @@ pub enum RecvError {
     /// What came is not what is expected: of another type, longer than is allowed, or it needs more descriptors than this
     /// process can open. It is lost, and the next is as good as ever.
     Unreadable(String),
-    /// What the system says, or a [`HandleError`](crate::io::HandleError).
+    /// What the system says, or a [`HandleError`](runtime_io::HandleError).
     Io(io::Error),
 }
 

@@ -154,7 +154,7 @@ impl<T> Queue<T> {
     /// known whether what the item asks for has happened.
     ///
     /// # Errors
-    /// A [`HandleError`](crate::io::HandleError), or what the system says.
+    /// A [`HandleError`](runtime_io::HandleError), or what the system says.
     ///
     /// # Cancel safety
     /// Nothing is lost by dropping it.

@@ -196,6 +196,15 @@ impl<T: Send + 'static> Job<T> {
         drop(self);
     }
 
+    /// Does something so that it is done sooner, by a thread that would block for it otherwise: true, if there was something.
+    pub(super) fn push_on(&self) -> bool {
+        if self.is_done() {
+            self.source.tell_here();
+            return false;
+        }
+        Arc::clone(&self.source).help() || self.source.drive(None)
+    }
+
     /// Cancels it if it is dropped.
     pub(crate) fn owned(self) -> OwnedJob<T> {
         OwnedJob(self)

@@ -22,18 +22,26 @@
 //! }
 //! ```
 
+#[cfg(feature = "process-pool")]
+mod both;
 mod call;
 mod callbacks;
 mod error;
 mod job;
+mod map;
+mod progress;
 mod tally;
 mod threads;
 mod ticket;
 
+#[cfg(feature = "process-pool")]
+pub use both::Pool;
 pub use call::{Call, Several, Single};
 pub(crate) use callbacks::Callbacks;
 pub use error::{JobError, JobPanic};
 pub use job::Job;
+pub use map::{Blocking, ImapUnordered, Map, Results};
+pub use progress::{Count, Progress};
 pub use threads::{ThreadPool, ThreadPoolBuilder};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -10,6 +10,8 @@
 //! C3. Jobs, initializers, and what either drops are foreign code: none runs under the lock.
 
 use super::super::{JobError, JobPanic, error::isolate, lock, tally::Tally};
+#[cfg(feature = "process-pool")]
+use crate::process::host::Host;
 use std::{
     collections::VecDeque,
     fmt, mem,
@@ -29,7 +31,11 @@ pub(super) trait Work: Send + Sync {
 
 /// What a thread has that jobs may use.
 #[derive(Debug, Default)]
-pub(super) struct Seat;
+pub(in super::super) struct Seat {
+    /// For `async` functions.
+    #[cfg(feature = "process-pool")]
+    pub(in super::super) host: Host,
+}
 
 /// What a crew is made of.
 pub(super) struct Config {
@@ -122,7 +128,7 @@ impl Crew {
             let said = panic.message().unwrap_or("it panicked with a value that is not text").to_owned();
             return self.break_down(&said);
         }
-        let seat = Seat;
+        let seat = Seat::default();
         let mut state = lock(&self.state);
         loop {
             if let Some(job) = state.queue.pop_front() {
@@ -166,6 +172,11 @@ impl Crew {
         for job in queue {
             isolate(|| job.give_up(why()));
         }
+    }
+
+    /// The most threads.
+    pub(super) fn max_threads(&self) -> usize {
+        self.config.max_threads
     }
 
     /// How many jobs run.

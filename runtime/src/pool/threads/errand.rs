@@ -83,6 +83,6 @@ where
 
     fn help(self: Arc<Self>) -> bool {
         // Not inside a runtime: an `async` function needs to enter its own.
-        self.crew.is_here() && !current::is_entered() && self.do_here(&Seat)
+        self.crew.is_here() && !current::is_entered() && self.do_here(&Seat::default())
     }
 }

@@ -1,12 +1,12 @@
 //! `ThreadPool`: jobs on threads.
 
 mod builder;
-mod crew;
+pub(super) mod crew;
 mod errand;
 
 pub use builder::ThreadPoolBuilder;
 
-use super::{Call, Job, JobError, Shutdown};
+use super::{Call, ImapUnordered, Job, JobError, Map, Shutdown, map::Submit};
 use crate::doze::Doze;
 use crew::Crew;
 use errand::Errand;
@@ -100,7 +100,10 @@ impl ThreadPool {
     }
 
     /// Queues what a thread is to do.
-    fn begin<T: Send + 'static>(&self, work: impl FnOnce(&crew::Seat) -> T + Send + 'static) -> Job<T> {
+    pub(super) fn begin<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&crew::Seat) -> T + Send + 'static,
+    ) -> Job<T> {
         let crew = &self.owner.crew;
         let errand = Arc::new(Errand::new(crew, work));
         let job = Job::new(errand.clone());
@@ -121,6 +124,56 @@ impl ThreadPool {
         F: Call<A, K>,
     {
         self.submit(function, arguments).owned().outcome().await
+    }
+
+    /// Calls `f` with each item on a thread of the pool; the results come in the order of the items (`Executor.map`).
+    ///
+    /// Nothing is submitted until a result is asked for, and then only so far [ahead](Map::buffer).
+    ///
+    /// ```
+    /// use runtime::pool::ThreadPool;
+    /// # runtime::run(async {
+    /// let pool = ThreadPool::new(3);
+    /// let mut lengths = pool.map(["one", "three"], |word| word.len());
+    /// while let Some(length) = lengths.next().await {
+    ///     println!("{}", length.unwrap());
+    /// }
+    /// # });
+    /// ```
+    pub fn map<I, R, F>(&self, items: I, f: F) -> Map<I::IntoIter, R>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        R: Send + 'static,
+        F: Fn(I::Item) -> R + Send + Sync + 'static,
+    {
+        Map::new(items.into_iter(), self.max_threads(), self.submitter(f))
+    }
+
+    /// The same, with the results in the order in which they come (`Pool.imap_unordered`).
+    pub fn imap_unordered<I, R, F>(&self, items: I, f: F) -> ImapUnordered<I::IntoIter, R>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        R: Send + 'static,
+        F: Fn(I::Item) -> R + Send + Sync + 'static,
+    {
+        ImapUnordered::new(items.into_iter(), self.max_threads(), self.submitter(f))
+    }
+
+    fn submitter<A, R>(&self, f: impl Fn(A) -> R + Send + Sync + 'static) -> Submit<A, R>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let (pool, f) = (self.clone(), Arc::new(f));
+        Box::new(move |item| {
+            let f = Arc::clone(&f);
+            pool.begin(move |_| f(item))
+        })
+    }
+
+    /// The most threads that it has.
+    pub fn max_threads(&self) -> usize {
+        self.owner.crew.max_threads()
     }
 
     /// Takes no more jobs from now on, and resolves when all are done, their callbacks were called, and the threads have ended

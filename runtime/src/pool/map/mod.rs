@@ -1,0 +1,188 @@
+//! Many jobs: one for each item, at most so many ahead of whoever takes the results.
+
+mod blocking;
+mod feed;
+mod unordered;
+
+pub use blocking::Blocking;
+pub(crate) use feed::Submit;
+pub use unordered::ImapUnordered;
+
+use super::{JobError, Progress, job::Job, job::OwnedJob};
+use feed::Feed;
+use futures_lite::Stream;
+use runtime_executor::current;
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+/// The results of a function for all items, in the order of the items (`Executor.map`, `Pool.imap`).
+///
+/// Made by [`ThreadPool::map`](super::ThreadPool::map). It does nothing until the first result is asked for; from then on jobs
+/// are submitted ahead of whoever takes the results, at most [`buffer`](Map::buffer) at a time. So the items may be endless, and
+/// neither jobs nor results pile up.
+///
+/// The results are taken one by one with [`next`](Map::next), all at once with [`collect`](Map::collect), or without `async` from
+/// [`blocking`](Map::blocking). A job that fails is one result of all; the others go on.
+///
+/// It is a [`Stream`] as well. Dropping it cancels the jobs that have not begun.
+///
+/// ```
+/// use runtime::pool::ThreadPool;
+///
+/// #[runtime::main]
+/// async fn main() {
+///     let pool = ThreadPool::new(3);
+///     let squares = pool.map(1..5, |n| n * n).collect().await.unwrap();
+///     assert_eq!(squares, [1, 4, 9, 16]);
+///
+///     let mut powers = pool.map(0.., |n| 2_u64.pow(n)); // as many as are asked for
+///     assert_eq!(powers.next().await.unwrap().unwrap(), 1);
+///     assert_eq!(powers.next().await.unwrap().unwrap(), 2);
+/// }
+/// ```
+#[must_use = "a map submits nothing until its results are asked for: `collect` them, or call `next`"]
+#[derive(Debug)]
+pub struct Map<I: Iterator, T: Send + 'static> {
+    feed: Feed<I, T>,
+    jobs: VecDeque<OwnedJob<T>>,
+}
+
+impl<I: Iterator, T: Send + 'static> Map<I, T> {
+    /// Of a pool of so many workers.
+    pub(crate) fn new(items: I, workers: usize, submit: Submit<I::Item, T>) -> Self {
+        Self { feed: Feed::new(items, workers, submit), jobs: VecDeque::new() }
+    }
+
+    /// The most jobs that are submitted and whose results were not yet taken; twice the pool's workers unless said otherwise.
+    ///
+    /// ```
+    /// use runtime::pool::ThreadPool;
+    /// # runtime::run(async {
+    /// let pool = ThreadPool::new(3);
+    /// let squares = pool.map(0..100, |n| n * n).buffer(50).collect().await.unwrap();
+    /// assert_eq!(squares[99], 9801);
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// On 0.
+    #[track_caller]
+    pub fn buffer(mut self, jobs: usize) -> Self {
+        self.feed.set_buffer(jobs);
+        self
+    }
+
+    /// The result of the next item; `None` after the last.
+    ///
+    /// # Panics
+    /// With a panic of the items; then there are no more, and what was submitted can still be taken.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub async fn next(&mut self) -> Option<Result<T, JobError>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// All results. The items must come to an end.
+    ///
+    /// # Errors
+    /// The first failure, in the order of the items; what has not begun by then is cancelled.
+    ///
+    /// # Panics
+    /// With a panic of the items.
+    ///
+    /// # Cancel safety
+    /// Dropping it cancels what has not begun.
+    pub async fn collect(self) -> Result<Vec<T>, JobError> {
+        collect(self).await
+    }
+
+    /// The results as an iterator, which blocks: for threads that run no runtime, and greenlets, which it suspends. See
+    /// [`Job::get`](super::Job::get).
+    ///
+    /// ```
+    /// use runtime::pool::ThreadPool;
+    /// let pool = ThreadPool::new(3);
+    /// let squares: Result<Vec<_>, _> = pool.map(1..5, |n| n * n).blocking().collect();
+    /// assert_eq!(squares.unwrap(), [1, 4, 9, 16]);
+    /// ```
+    pub fn blocking(self) -> Blocking<Self> {
+        Blocking::new(self)
+    }
+
+    /// Counts the results as they are taken, and tells.
+    pub fn progress(self) -> Progress<Self> {
+        Progress::new(self)
+    }
+}
+
+impl<I: Iterator, T: Send + 'static> Unpin for Map<I, T> {}
+
+impl<I: Iterator, T: Send + 'static> Stream for Map<I, T> {
+    type Item = Result<T, JobError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        ready!(current::poll_budget(context));
+        let Self { feed, jobs } = self.get_mut();
+        while let Some(job) = feed.next_job(jobs.len()) {
+            jobs.push_back(job);
+        }
+        let Some(first) = jobs.front_mut() else { return Poll::Ready(None) };
+        let outcome = ready!(Pin::new(&mut first.0).poll(context));
+        jobs.pop_front();
+        Poll::Ready(Some(outcome))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        added(self.feed.size_hint(), self.jobs.len())
+    }
+}
+
+/// Results of jobs, for whoever blocks for them.
+pub trait Results: Stream + Unpin {
+    /// Calls `f` with the jobs that are open, until it says that it did something; whether it has.
+    #[doc(hidden)]
+    fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool;
+}
+
+/// A job that can be pushed on by whoever would wait for it otherwise.
+#[doc(hidden)]
+pub trait Push {
+    #[doc(hidden)]
+    fn push(&self) -> bool;
+}
+
+impl<T: Send + 'static> Push for Job<T> {
+    fn push(&self) -> bool {
+        self.push_on()
+    }
+}
+
+impl<I: Iterator, T: Send + 'static> Results for Map<I, T> {
+    fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool {
+        // The first is the one that is waited for.
+        self.jobs.front().is_some_and(|job| f(&job.0))
+    }
+}
+
+/// All results, or the first failure.
+pub(super) async fn collect<T, E>(results: impl Stream<Item = Result<T, E>>) -> Result<Vec<T>, E> {
+    let mut results = pin!(results);
+    let mut collected = Vec::with_capacity(results.size_hint().0.min(MAX_RESERVED));
+    while let Some(result) = poll_fn(|context| results.as_mut().poll_next(context)).await {
+        collected.push(result?);
+    }
+    Ok(collected)
+}
+
+/// Room for results that is made before there are any; what the items say of their number is only a hint.
+const MAX_RESERVED: usize = 4096;
+
+/// A hint, and `more` that are certain.
+fn added((least, most): (usize, Option<usize>), more: usize) -> (usize, Option<usize>) {
+    (least.saturating_add(more), most.and_then(|most| most.checked_add(more)))
+}

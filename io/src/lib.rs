@@ -25,6 +25,7 @@ pub mod process;
 mod pulse;
 mod reactor;
 mod registration;
+pub mod shared;
 pub mod signal;
 mod source;
 #[cfg(feature = "greenlet")]

@@ -51,6 +51,7 @@
 //! | signals | [`signal`] |
 //! | child processes | [`process::Command`] |
 //! | functions in processes of their own, with feature `process-pool` | `process::Process` |
+//! | what processes share | `process::SharedValue`, `process::Lock`, `process::Semaphore`, `process::Event` |
 //! | all cores | [`cluster`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | jobs, on threads or in processes | [`pool`] |

@@ -25,6 +25,7 @@ pub(crate) mod descriptor;
 pub(crate) mod errno;
 pub(crate) mod file;
 pub(crate) mod fork;
+pub(crate) mod futex;
 mod held;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod interrupt;
@@ -32,8 +33,10 @@ pub(crate) mod interrupt;
 #[path = "no_interrupt.rs"]
 pub(crate) mod interrupt;
 pub(crate) mod known;
+pub(crate) mod life;
 pub(crate) mod limits;
 pub(crate) mod machine;
+pub(crate) mod mapping;
 pub(crate) mod memory;
 pub(crate) mod packet;
 #[cfg(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"), not(miri)))]

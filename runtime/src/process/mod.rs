@@ -31,6 +31,8 @@ mod queue;
 #[allow(dead_code, reason = "what calls functions uses it, and comes next")]
 pub(crate) mod registry;
 #[cfg(feature = "process-pool")]
+mod shared;
+#[cfg(feature = "process-pool")]
 mod transfer;
 
 pub use runtime_io::process::*;
@@ -45,6 +47,10 @@ pub use {
     panic::RemotePanic,
     pipe::{Pipe, pipe},
     queue::Queue,
+    shared::{
+        Barrier, BarrierError, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Number,
+        Permit, Plain, RLock, RLockGuard, Semaphore, SharedArray, SharedValue,
+    },
     transfer::{PutError, RecvError, SendError},
 };
 

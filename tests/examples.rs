@@ -797,6 +797,35 @@ impl Drop for Folder {
     }
 }
 
+#[test]
+fn checksums_come_in_the_order_of_the_arguments() {
+    let folder = Folder::new("cksum");
+    let (empty, hello, missing) = (folder.path("empty"), folder.path("hello"), folder.path("missing"));
+    std::fs::write(&empty, "").unwrap();
+    std::fs::write(&hello, "hello\n").unwrap();
+    let path = |path: &Path| path.to_str().expect("our names are UTF-8").to_owned();
+    let [empty, hello, missing] = [empty, hello, missing].map(|file| path(&file));
+    // What POSIX's `cksum` says of them.
+    let lines = [format!("4294967295 0 {empty}"), format!("3015617425 6 {hello}")];
+
+    let twenty: Vec<&str> = [&*empty, &*hello].into_iter().cycle().take(20).collect();
+    let arguments = [&["--threads", "2"], twenty.as_slice()].concat();
+    let end = Program::example("progress", &arguments).end();
+    assert!(end.status.success(), "{end:?}");
+    assert!(end.stdout.lines().eq(lines.iter().cycle().take(20)), "{end:?}");
+    assert_eq!(end.stderr, "", "no bar where nobody sees it");
+
+    let end = Program::example("progress", &[&empty, &missing, &hello]).end();
+    assert_eq!(end.status.code(), Some(1));
+    assert!(end.stdout.lines().eq(&lines), "{end:?}");
+    assert!(end.stderr.starts_with(&format!("progress: {missing}: ")), "{end:?}");
+
+    for wrong in [&[] as &[&str], &["--threads", "0", &empty], &["--threads"], &["--verbose"]] {
+        let end = Program::example("progress", wrong).end();
+        assert_eq!((end.status.code(), end.stderr.lines().count()), (Some(2), 1), "{end:?}");
+    }
+}
+
 fn file_copy(from: &Path, to: &Path) -> Program {
     let command = |path: &Path| path.to_str().expect("our names are UTF-8").to_owned();
     Program::example("file_copy", &[&command(from), &command(to)])

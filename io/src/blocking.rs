@@ -56,3 +56,21 @@ pub fn writable(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool>
 pub fn hung_up(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
     descriptor::poll_for(fd, 0, limit)
 }
+
+/// Blocks the thread until one of the descriptors is readable, has hung up or failed; see [`readable`]. Which it is shows when
+/// they are tried.
+///
+/// # Errors
+/// As there.
+///
+/// ```
+/// use std::{io::Write, os::fd::AsFd, time::Duration};
+/// let ((one, _), (other, mut writer)) = (std::io::pipe()?, std::io::pipe()?);
+/// assert!(!runtime_io::blocking::any_readable(&[other.as_fd()], Some(Duration::ZERO))?);
+/// writer.write_all(b"x")?;
+/// assert!(runtime_io::blocking::any_readable(&[one.as_fd(), other.as_fd()], None)?);
+/// # std::io::Result::Ok(())
+/// ```
+pub fn any_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Result<bool> {
+    descriptor::poll_any(fds, libc::POLLIN, limit)
+}

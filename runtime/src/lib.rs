@@ -52,6 +52,7 @@
 //! | child processes | [`process::Command`] |
 //! | functions in processes of their own, with feature `process-pool` | `process::Process` |
 //! | what processes share | `process::SharedValue`, `process::Lock`, `process::Semaphore`, `process::Event` |
+//! | connections to processes that were not started by this one, with feature `process-pool` | `process::Listener`, `process::Client` |
 //! | all cores | [`cluster`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | jobs, on threads or in processes | [`pool`] |

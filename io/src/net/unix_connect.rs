@@ -44,6 +44,23 @@ pub(super) async fn connect(path: &Path, kind: Type) -> io::Result<OwnedFd> {
     connected.await.map_err(|error| unix_path::explain("connect to", path, &error))
 }
 
+/// [`connect`] with the whole thread.
+pub(super) fn blocking_connect(path: &Path, kind: Type) -> io::Result<Socket> {
+    let connected = unix_path::address(path).and_then(|address| {
+        let socket = sys::socket::unix(kind)?;
+        socket.set_nonblocking(false)?;
+        while let Err(error) = socket.connect(&address) {
+            // From a full queue only, and it leaves nothing behind.
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    });
+    connected.map_err(|error| unix_path::explain("connect to", path, &error))
+}
+
 async fn try_connect(address: &SockAddr, kind: Type) -> io::Result<OwnedFd> {
     let socket = sys::socket::unix(kind)?;
     match socket.connect(address) {

@@ -7,12 +7,15 @@
 use crate::sys;
 use socket2::{SockAddr, Socket, Type};
 use std::{
-    fs::{self, Metadata},
+    fs::{self, File, Metadata, Permissions},
     io::{self, ErrorKind},
     mem,
-    os::unix::{
-        fs::{FileTypeExt, MetadataExt},
-        net::SocketAddr,
+    os::{
+        fd::AsFd,
+        unix::{
+            fs::{FileTypeExt, MetadataExt, PermissionsExt},
+            net::SocketAddr,
+        },
     },
     path::{self, Path, PathBuf},
 };
@@ -39,13 +42,23 @@ pub(super) fn explain(what: &str, path: &Path, error: &io::Error) -> io::Error {
 
 /// A socket that listens at `path`, or receives there if it is one for datagrams, and the claim to it.
 pub(super) fn claim(path: &Path, kind: Type) -> io::Result<(Socket, Claim)> {
-    let what = if kind == Type::DGRAM { "bind to" } else { "listen on" };
-    bind(path, kind).map_err(|error| explain(what, path, &error))
+    claim_for(path, kind, None)
 }
 
-fn bind(path: &Path, kind: Type) -> io::Result<(Socket, Claim)> {
+/// [`claim`], with the permissions that the path has from its first moment on, or what the umask leaves of them, and exactly
+/// those before anybody can connect.
+pub(super) fn claim_for(path: &Path, kind: Type, mode: Option<u32>) -> io::Result<(Socket, Claim)> {
+    let what = if kind == Type::DGRAM { "bind to" } else { "listen on" };
+    bind(path, kind, mode).map_err(|error| explain(what, path, &error))
+}
+
+fn bind(path: &Path, kind: Type, mode: Option<u32>) -> io::Result<(Socket, Claim)> {
     let address = address(path)?;
     let socket = sys::socket::unix(kind)?;
+    if let (Some(mode), true) = (mode, cfg!(target_os = "linux")) {
+        // Of the permissions of a socket Linux makes those of its path.
+        File::from(socket.as_fd().try_clone_to_owned()?).set_permissions(Permissions::from_mode(mode))?;
+    }
     let mut tries = 1;
     while let Err(error) = socket.bind(&address) {
         if error.kind() != ErrorKind::AddrInUse || tries == TRIES {
@@ -55,6 +68,9 @@ fn bind(path: &Path, kind: Type) -> io::Result<(Socket, Claim)> {
         tries += 1;
     }
     let claim = Claim::new(path)?;
+    if let Some(mode) = mode {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
     if kind != Type::DGRAM {
         socket.listen(sys::socket::BACKLOG)?;
     }

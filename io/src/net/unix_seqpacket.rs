@@ -72,6 +72,15 @@ impl UnixSeqpacket {
         Self::from_nonblocking(connected.into())
     }
 
+    /// [`connect`](Self::connect) with the whole thread, which waits for room in the queue as long as it takes: for code that
+    /// runs in no task.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn blocking_connect(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::from_nonblocking(unix_connect::blocking_connect(path.as_ref(), Type::SEQPACKET)?)
+    }
+
     /// Two ends of one connection without a name.
     ///
     /// # Errors

@@ -57,6 +57,16 @@ impl UnixSeqpacketListener {
         Ok(Self::wrap(socket.into(), Some(claim)))
     }
 
+    /// [`bind`](Self::bind) with permissions of the path (such as `0o600`) instead of those that the umask leaves. Nobody can
+    /// connect before they are set.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind_with_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<Self> {
+        let (socket, claim) = unix_path::claim_for(path.as_ref(), Type::SEQPACKET, Some(mode))?;
+        Ok(Self::wrap(socket.into(), Some(claim)))
+    }
+
     fn wrap(fd: OwnedFd, claim: Option<Claim>) -> Self {
         Self { claim, acceptor: Acceptor::new(fd.into(), None) }
     }
@@ -71,6 +81,15 @@ impl UnixSeqpacketListener {
     /// Dropped before it is ready, it has accepted nothing.
     pub async fn accept(&self) -> io::Result<(UnixSeqpacket, SocketAddr)> {
         self.acceptor.accept().await
+    }
+
+    /// Takes a connection that the kernel has queued.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none; otherwise as for [`accept`](Self::accept), and of a process without descriptors that it
+    /// has none.
+    pub fn try_accept(&self) -> io::Result<(UnixSeqpacket, SocketAddr)> {
+        self.acceptor.try_accept()
     }
 
     /// [`accept`](Self::accept) for hand-written futures: of all tasks that ask, the last is woken.

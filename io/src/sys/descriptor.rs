@@ -75,19 +75,35 @@ pub(super) fn poll_now(fd: BorrowedFd<'_>, events: libc::c_short) -> io::Result<
 ///
 /// # Errors
 /// `Interrupted`, too: how much of the limit is left then only a clock knows.
-#[expect(unsafe_code, reason = "std has nothing of it")]
 pub(crate) fn poll_for(
     fd: BorrowedFd<'_>,
     events: libc::c_short,
     limit: Option<Duration>,
 ) -> io::Result<bool> {
-    let mut asked = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    poll(&mut [libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 }], limit)
+}
+
+/// Waits until any of the descriptors is; see [`poll_for`].
+///
+/// # Errors
+/// As there.
+pub(crate) fn poll_any(
+    fds: &[BorrowedFd<'_>],
+    events: libc::c_short,
+    limit: Option<Duration>,
+) -> io::Result<bool> {
+    let asked = fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 });
+    poll(&mut asked.collect::<Vec<_>>(), limit)
+}
+
+#[expect(unsafe_code, reason = "std has nothing of it")]
+fn poll(asked: &mut [libc::pollfd], limit: Option<Duration>) -> io::Result<bool> {
     // Rounded up, or a limit of less than a millisecond would not wait at all. What is longer than poll(2) can wait ends
     // early, as if it were ready: whoever then finds nothing asks again.
     let milliseconds = limit.map(|limit| limit.as_nanos().div_ceil(1_000_000));
     let patience = milliseconds.map_or(-1, |limit| i32::try_from(limit).unwrap_or(i32::MAX));
-    // SAFETY: S1; it reads and writes the one struct it is given.
-    match unsafe { libc::poll(&raw mut asked, 1, patience) } {
+    // SAFETY: S1; it reads and writes the structs it is given, and as many as it is told.
+    match unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, patience) } {
         0 => Ok(milliseconds.is_some_and(|limit| i32::try_from(limit).is_err())),
         1.. => Ok(true),
         _ => Err(io::Error::last_os_error()),

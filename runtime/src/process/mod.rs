@@ -9,6 +9,8 @@ pub(crate) mod birth;
 #[cfg(feature = "process-pool")]
 pub(crate) mod child;
 #[cfg(feature = "process-pool")]
+mod connection;
+#[cfg(feature = "process-pool")]
 #[allow(dead_code, reason = "what has children uses it, and comes next")]
 mod death;
 #[cfg(feature = "process-pool")]
@@ -41,6 +43,10 @@ pub use runtime_io::process::*;
 pub use {
     birth::{Init, StartError, init},
     child::{ChildError, Me, Process, ProcessBuilder, SpawnError, current},
+    connection::{
+        Address, Client, ClientBuilder, ConnectError, Connection, ConnectionError, InvalidAddress, Key,
+        Listener, ListenerBuilder, Peer, ReceiveHalf, Refusal, SendHalf,
+    },
     death::Death,
     function::{Data, Function},
     luggage::Descriptor,

@@ -72,6 +72,8 @@ impl From<Vec<u8>> for Packet {
 pub(crate) struct Packets {
     socket: AsyncFd<OwnedFd>,
     limit_bytes: usize,
+    /// How long a packet may be that is sent, if the other end takes another length.
+    send_limit_bytes: Option<usize>,
     /// Room for what will be received, so that it need not be got for each packet.
     room: Mutex<Vec<u8>>,
 }
@@ -100,6 +102,7 @@ impl Packets {
         Self {
             socket: AsyncFd::new_nonblocking(fd),
             limit_bytes: DEFAULT_LIMIT_BYTES,
+            send_limit_bytes: None,
             room: Mutex::new(Vec::new()),
         }
     }
@@ -115,6 +118,12 @@ impl Packets {
         self.limit_bytes = bytes;
     }
 
+    /// Longer packets are not sent from now on, whatever is received.
+    pub(crate) fn with_send_limit(mut self, bytes: usize) -> Self {
+        self.send_limit_bytes = Some(bytes);
+        self
+    }
+
     /// How long a packet may be.
     pub(crate) fn limit_bytes(&self) -> usize {
         self.limit_bytes
@@ -128,7 +137,8 @@ impl Packets {
     /// The same end once more, as long as it is not used by another runtime.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         let fd = self.as_fd().try_clone_to_owned()?;
-        Ok(Self::wrap(fd).with_limit(self.limit_bytes))
+        let clone = Self { send_limit_bytes: self.send_limit_bytes, ..Self::wrap(fd) };
+        Ok(clone.with_limit(self.limit_bytes))
     }
 
     /// Sends a packet, as soon as there is room. What was sent is in the system's keeping, and arrives even if this process
@@ -280,8 +290,9 @@ impl Packets {
     /// If it is too long, or has too many descriptors; or no file can be made for it.
     pub(crate) fn prepare<'p>(&self, packet: &'p Packet) -> Result<Parcel<'p>, PacketError> {
         let Packet { bytes, descriptors } = packet;
-        if bytes.len() > self.limit_bytes {
-            return Err(self.too_long(bytes.len() as u64));
+        let most = self.send_limit_bytes.unwrap_or(self.limit_bytes);
+        if bytes.len() > most {
+            return Err(PacketError::TooLong { bytes: bytes.len() as u64, most });
         }
         if descriptors.len() > MAX_DESCRIPTORS {
             return Err(PacketError::TooManyDescriptors { count: descriptors.len() });

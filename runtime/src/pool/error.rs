@@ -1,7 +1,7 @@
 //! Why a job has no result.
 
 #[cfg(feature = "process-pool")]
-use crate::process::RemotePanic;
+use crate::process::{Death, RemotePanic};
 use std::{
     any::Any,
     error::Error,
@@ -43,6 +43,15 @@ pub enum JobError {
     Initializer(String),
     /// The pool has no worker, and the system gives none.
     NoWorker(io::Error),
+    /// The process that ran the job has died, and who knows how far the job has come. No other job is concerned.
+    #[cfg(feature = "process-pool")]
+    WorkerDied(Death),
+    /// What the job is called with cannot go to another process, or could not be read there, so the function was not called.
+    #[cfg(feature = "process-pool")]
+    Arguments(String),
+    /// The function has returned, and what it returned cannot come from another process.
+    #[cfg(feature = "process-pool")]
+    ResultLost(String),
 }
 
 impl JobError {
@@ -54,6 +63,10 @@ impl JobError {
     /// assert!(!JobError::Elapsed.never_began());
     /// ```
     pub fn never_began(&self) -> bool {
+        #[cfg(feature = "process-pool")]
+        if let Self::Arguments(_) = self {
+            return true;
+        }
         matches!(
             self,
             Self::Cancelled
@@ -83,6 +96,12 @@ impl fmt::Display for JobError {
                 "the pool has no worker, and none can be started ({error}): the process or its user has as many as the \
                  system allows (`ulimit -u`, the limit of the container), or memory is short"
             ),
+            #[cfg(feature = "process-pool")]
+            Self::WorkerDied(death) => write!(f, "the job has no result, as its worker is dead: {death}"),
+            #[cfg(feature = "process-pool")]
+            Self::Arguments(why) => write!(f, "the job cannot be called: {why}"),
+            #[cfg(feature = "process-pool")]
+            Self::ResultLost(why) => write!(f, "the job was done, and its result is lost: {why}"),
         }
     }
 }
@@ -91,6 +110,8 @@ impl Error for JobError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NoWorker(error) => Some(error),
+            #[cfg(feature = "process-pool")]
+            Self::WorkerDied(death) => Some(death),
             _ => None,
         }
     }
@@ -113,7 +134,6 @@ impl JobPanic {
     }
 
     /// Of a job that panicked in another process.
-    #[expect(dead_code, reason = "pools of processes are yet to come")]
     #[cfg(feature = "process-pool")]
     pub(crate) fn elsewhere(panic: &RemotePanic) -> Self {
         let (message, location) = (panic.message().to_owned(), panic.location().map(str::to_owned));

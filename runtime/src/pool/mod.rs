@@ -1,8 +1,8 @@
 //! Work on other threads and in other processes: `concurrent.futures` and `multiprocessing.Pool`.
 //!
-//! A pool does jobs: functions and what they are called with. [`ThreadPool`] has threads for that, for code that blocks. What is
-//! submitted is a [`Job`], a future of the result; [`ThreadPool::map`] is many of them, with the results in the order of the
-//! input.
+//! A pool does jobs: functions and what they are called with. [`ThreadPool`] has threads for that, for code that blocks;
+//! `ProcessPool`, with feature `process-pool`, has processes, for code that computes, or crashes. What is submitted is a [`Job`],
+//! a future of the result; [`ThreadPool::map`] is many of them, with the results in the order of the input.
 //!
 //! ```
 //! use runtime::pool::{Shutdown, ThreadPool};
@@ -29,6 +29,8 @@ mod callbacks;
 mod error;
 mod job;
 mod map;
+#[cfg(feature = "process-pool")]
+pub(crate) mod process;
 mod progress;
 mod tally;
 mod threads;
@@ -41,6 +43,8 @@ pub(crate) use callbacks::Callbacks;
 pub use error::{JobError, JobPanic};
 pub use job::Job;
 pub use map::{Blocking, ImapUnordered, Map, Results};
+#[cfg(feature = "process-pool")]
+pub use process::{ProcessPool, ProcessPoolBuilder};
 pub use progress::{Count, Progress};
 pub use threads::{ThreadPool, ThreadPoolBuilder};
 

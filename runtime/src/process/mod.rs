@@ -11,8 +11,7 @@ pub(crate) mod child;
 #[cfg(feature = "process-pool")]
 mod connection;
 #[cfg(feature = "process-pool")]
-#[allow(dead_code, reason = "what has children uses it, and comes next")]
-mod death;
+pub(crate) mod death;
 #[cfg(feature = "process-pool")]
 mod function;
 #[cfg(feature = "process-pool")]
@@ -24,7 +23,7 @@ pub(crate) mod luggage;
 #[allow(dead_code, reason = "what carries values uses it, and comes next")]
 pub(crate) mod packet;
 #[cfg(feature = "process-pool")]
-mod panic;
+pub(crate) mod panic;
 #[cfg(feature = "process-pool")]
 mod pipe;
 #[cfg(feature = "process-pool")]

@@ -57,7 +57,8 @@ impl<I: Iterator, T: Send + 'static> Map<I, T> {
         Self { feed: Feed::new(items, workers, submit), jobs: VecDeque::new() }
     }
 
-    /// The most jobs that are submitted and whose results were not yet taken; twice the pool's workers unless said otherwise.
+    /// The most jobs that are submitted and whose results were not yet taken; twice the pool's threads, or 16 for each
+    /// process, unless said otherwise.
     ///
     /// ```
     /// use runtime::pool::ThreadPool;

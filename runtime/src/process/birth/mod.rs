@@ -135,7 +135,8 @@ impl Role {
         // Each has its own way to live; here they are tied to it as they are built.
         match self {
             Self::Process => super::child::live(cradle),
-            Self::PoolWorker | Self::Manager => {
+            Self::PoolWorker => crate::pool::process::live(cradle),
+            Self::Manager => {
                 drop(cradle);
                 death::MISFIT
             }

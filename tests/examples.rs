@@ -729,6 +729,38 @@ fn where_nobody_tells_the_time_the_client_says_so() {
 }
 
 #[test]
+fn processes_count_the_primes_that_one_counts() {
+    let end = Program::example("primes", &["10000", "3"]).end();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(end.stderr, "");
+    let lines: Vec<_> = end.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{end:?}");
+    assert!(lines[0].starts_with("alone: 1229 primes below 10000, in "), "{end:?}");
+    let found = |line: &str| line.split(' ').nth(3).unwrap().parse::<u32>().unwrap();
+    assert_eq!(lines[1..4].iter().map(|line| found(line)).sum::<u32>(), 1229);
+    assert!(lines[4].starts_with("3 processes: 1229 primes below 10000, in "), "{end:?}");
+    assert_eq!(Program::example("primes", &["many"]).end().status.code(), Some(1));
+}
+
+#[test]
+fn processes_tell_who_they_are_and_how_they_fail() {
+    let program = Program::example("processes", &[]);
+    let main = program.child.id();
+    let end = program.end();
+    assert!(end.status.success(), "{end:?}");
+    let lines: Vec<_> = end.stdout.lines().collect();
+    assert_eq!(lines[0], format!("MainProcess ({main}) counts to 101"));
+    assert!(lines[1].starts_with("Process-1 ("), "{end:?}");
+    assert!(lines[1].ends_with(&format!(", child of {main}) counts to 101")), "{end:?}");
+    assert_eq!(lines[2], format!("MainProcess ({main}) still has 101"));
+    assert_eq!(lines[3..5], ["Process-2 has heard: how are you?", "MainProcess has heard: fine"]);
+    assert!(lines[5].starts_with("no result: the process panicked at examples/processes.rs:"), "{end:?}");
+    assert!(lines[5].ends_with(": there is no number 7"), "{end:?}");
+    assert!(lines[6].ends_with(" was killed by signal 15 (SIGTERM): somebody wanted it to end"), "{end:?}");
+    assert_eq!(lines[7..], ["main has ended", "nobody has joined Process-6, and it is waited for"]);
+}
+
+#[test]
 fn commands_run_at_once_and_their_lines_say_whose_they_are() {
     let commands = ["echo one; echo two >&2", "printf 'no end of line'; exit 3", "kill -KILL $$"];
     let end = Program::example("subprocess", &commands).end();

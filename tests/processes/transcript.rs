@@ -1,10 +1,12 @@
 //! One run of a program: what it has said, and how it ended.
 
 use runtime::{
-    process::{Command, ExitStatus, Stdio},
+    join,
+    process::{ChildStdout, Command, ExitStatus, Stdio},
     time::timeout,
 };
-use std::{env, path::PathBuf, time::Duration};
+use runtime_io::blocking::hung_up;
+use std::{env, os::fd::AsFd, path::PathBuf, time::Duration};
 
 /// Which program this one is to be.
 pub(crate) const PROGRAM: &str = "PROGRAM";
@@ -19,6 +21,8 @@ pub(crate) struct Transcript {
     pub(crate) lines: Vec<String>,
     pub(crate) errors: String,
     pub(crate) status: ExitStatus,
+    /// Nobody was left who could have said anything when the program had ended.
+    pub(crate) is_alone: bool,
 }
 
 impl Transcript {
@@ -41,13 +45,18 @@ impl Transcript {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         runtime::run(async {
-            let child = command.kill_on_drop(true).spawn().expect("this program can be started");
-            let pid = child.id();
-            let ended = timeout(LIMIT, child.wait_with_output()).await;
-            let output = ended.expect("the program, or one of its children, does not end").unwrap();
-            let text = |bytes| String::from_utf8(bytes).expect("programs write text");
-            let lines = text(output.stdout).lines().map(str::to_owned).collect();
-            Self { pid, lines, errors: text(output.stderr), status: output.status }
+            let mut child = command.kill_on_drop(true).spawn().expect("this program can be started");
+            let [stdout, stderr] = [child.stdout.take(), child.stderr.take()].map(Option::unwrap);
+            let end = async {
+                let status = child.ended().await.unwrap();
+                (status, hung_up(stdout.as_fd(), Some(Duration::ZERO)).unwrap())
+            };
+            let all = async { join!(read(&stdout), read(&stderr), end) };
+            let ended = timeout(LIMIT, all).await;
+            let (output, errors, (status, is_alone)) =
+                ended.expect("the program, or one of its children, does not end");
+            let lines = output.lines().map(str::to_owned).collect();
+            Self { pid: child.id(), lines, errors, status, is_alone }
         })
     }
 
@@ -57,6 +66,7 @@ impl Transcript {
         let transcript = Self::of(program);
         assert!(transcript.status.success(), "{transcript:#?}");
         assert_eq!(transcript.errors, "", "{transcript:#?}");
+        assert!(transcript.is_alone, "the program has ended before its children: {transcript:#?}");
         transcript
     }
 
@@ -89,6 +99,17 @@ impl Transcript {
     #[track_caller]
     pub(crate) fn number_after(&self, word: &str) -> u64 {
         self.after(word).parse().unwrap_or_else(|_| panic!("no number after {word:?}: {self:#?}"))
+    }
+}
+
+/// Reads to the end, at which nobody is left who could write.
+async fn read(pipe: &ChildStdout) -> String {
+    let (mut text, mut bytes) = (Vec::new(), [0; 4096]);
+    loop {
+        match pipe.read(&mut bytes).await.expect("a pipe can be read") {
+            0 => return String::from_utf8(text).expect("programs write text"),
+            n => text.extend_from_slice(&bytes[..n]),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub enum Want {
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It is had; at a barrier, the place in the round.
+    /// It is had; at a barrier, the place in the round, and 0 elsewhere.
     Granted(u32),
     /// The time was over before there was a notification; the lock is had again.
     NotNotified,
@@ -83,7 +83,8 @@ impl Wait<'_> {
         }
         let clock = Clock::real();
         let deadline = limit.map(|limit| clock.now() + limit);
-        for _ in 0..SPINS {
+        let spins = if limit == Some(Duration::ZERO) { 0 } else { SPINS };
+        for _ in 0..spins {
             if let Some(answer) = self.look()? {
                 return Ok(Some(answer));
             }
@@ -158,7 +159,8 @@ impl Wait<'_> {
         self.board.check()?;
         let Some(outcome) = self.board.machine.poll(seat) else { return Ok(None) };
         let answer = match outcome {
-            Outcome::Granted if self.is_notified => Answer::Granted(seat.note()),
+            Outcome::Granted if self.want == Want::Round => Answer::Granted(seat.note()),
+            Outcome::Granted if self.is_notified => Answer::Granted(0),
             Outcome::Granted => Answer::NotNotified,
             Outcome::Refused => Answer::Broken,
             Outcome::Lost => {

@@ -277,6 +277,82 @@ pub(crate) fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
     }
 }
 
+/// A forked process that runs `child`, ends with it, and is killed when this is dropped.
+#[cfg(target_os = "linux")]
+pub(crate) struct Forked(libc::pid_t);
+
+#[cfg(target_os = "linux")]
+impl Forked {
+    pub(crate) fn new(child: impl FnOnce()) -> Self {
+        // SAFETY: the child does not return into the test harness.
+        match unsafe { libc::fork() } {
+            0 => {
+                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+                // SAFETY: it ends the process.
+                unsafe { libc::_exit(if ended.is_ok() { 0 } else { 101 }) }
+            }
+            pid => {
+                assert!(pid > 0, "{}", io::Error::last_os_error());
+                Self(pid)
+            }
+        }
+    }
+
+    /// In the child: from now on its parent says when it goes on.
+    pub(crate) fn be_traced() {
+        // SAFETY: it takes no more than its name.
+        assert_eq!(unsafe { libc::ptrace(libc::PTRACE_TRACEME) }, 0);
+        Self::stop();
+    }
+
+    /// In the child: stands still until it is told to go on.
+    pub(crate) fn stop() {
+        // SAFETY: it takes a plain number.
+        unsafe { libc::raise(libc::SIGSTOP) };
+    }
+
+    /// The signal that the child stopped at; `None` if it ended.
+    pub(crate) fn stopped(&self) -> Option<libc::c_int> {
+        let mut status = 0;
+        // SAFETY: it writes the status.
+        let waited = uninterrupted(|| unsafe { libc::waitpid(self.0, &raw mut status, libc::WUNTRACED) });
+        assert_eq!(waited, self.0, "{}", io::Error::last_os_error());
+        libc::WIFSTOPPED(status).then(|| libc::WSTOPSIG(status))
+    }
+
+    /// Has a child that is traced go on by one instruction; gives whether it got there without stopping by itself.
+    pub(crate) fn step(&self) -> bool {
+        let nothing = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: no address is read or written.
+        assert_eq!(unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, self.0, nothing, nothing) }, 0);
+        self.stopped() == Some(libc::SIGTRAP)
+    }
+
+    /// Ends it here and now.
+    pub(crate) fn kill(self) {}
+
+    /// Waits until it ends by itself; gives whether it ended well.
+    pub(crate) fn ends_well(self) -> bool {
+        let mut status = 0;
+        // SAFETY: it writes the status.
+        let waited = uninterrupted(|| unsafe { libc::waitpid(self.0, &raw mut status, 0) });
+        assert_eq!(waited, self.0, "{}", io::Error::last_os_error());
+        std::mem::forget(self);
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Forked {
+    fn drop(&mut self) {
+        // SAFETY: it takes plain numbers, and the child was not reaped yet.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+        let mut status = 0;
+        // SAFETY: it writes the status.
+        uninterrupted(|| unsafe { libc::waitpid(self.0, &raw mut status, 0) });
+    }
+}
+
 /// Calls the alarm off; gives the seconds that were left, 0 if there was none.
 pub(crate) fn cancel_alarm() -> u32 {
     // SAFETY: it takes a plain number.

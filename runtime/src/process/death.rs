@@ -13,6 +13,9 @@ use std::{
 /// The exit code of a child that cannot be what it should: `EX_CONFIG` of `sysexits.h`. It has said why on standard error.
 pub(crate) const MISFIT: i32 = 78;
 
+/// The other numbers here are the same everywhere.
+const SIGBUS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) { 7 } else { 10 };
+
 /// The end of a process that was to do something for us, and has not finished it.
 ///
 /// ```
@@ -58,7 +61,7 @@ impl Death {
             ExitReason::Signal { signal: 6, .. } => {
                 "it aborted, as after a panic while panicking or a stack overflow: see its standard error"
             }
-            ExitReason::Signal { signal: 4 | 7 | 8 | 10 | 11, .. } => {
+            ExitReason::Signal { signal: 4 | 8 | 11 | SIGBUS, .. } => {
                 "by its own doing: unsafe code, or a stack that has overflowed"
             }
             ExitReason::Signal { signal: 14 | 24, .. } => "its time was up",
@@ -105,6 +108,7 @@ mod tests {
             "process 7 ended with exit code 78: it could not begin: see its standard error"
         );
         assert_eq!(told(15), "process 7 was killed by signal 15 (SIGTERM): somebody wanted it to end");
+        assert!(told(12).ends_with("somebody wanted it to end"), "{}", told(12));
         assert!(told(11).ends_with("unsafe code, or a stack that has overflowed"), "{}", told(11));
     }
 }

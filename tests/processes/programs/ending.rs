@@ -33,6 +33,8 @@ pub(super) const ALL: &[Program] = programs![
     several_runtimes,
     a_deadline_for_the_end,
     destructors,
+    slow_end,
+    many,
 ];
 
 /// Says a word every half second, until it is stopped.
@@ -283,6 +285,37 @@ fn a_deadline_for_the_end() {
     let runtime = runtime::Runtime::new().unwrap();
     runtime.block_on(async { start(9, "left to itself") });
     assert_eq!(runtime.shutdown_timeout(SECOND), 0);
+    println!("main has ended");
+}
+
+/// What ends tasks takes its time.
+#[runtime::main]
+async fn slow_end() {
+    struct Slow;
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            sleep_seconds(4.0);
+            println!("dropped");
+        }
+    }
+    start_daemon("666");
+    let slow = Slow;
+    spawn(async move {
+        let _slow = slow;
+        pending::<()>().await;
+    })
+    .detach();
+    sleep(2 * SECOND).await;
+    println!("main has ended");
+}
+
+/// More than anybody remembers one by one: a half is joined, of the other no handle is left.
+#[runtime::main]
+async fn many() {
+    for n in 0..20 {
+        Process::spawn(say_after, (0, format!("joined {n}"))).unwrap().join().await.unwrap();
+        drop(Process::spawn(say_after, (60, format!("dropped {n}"))).unwrap());
+    }
     println!("main has ended");
 }
 

@@ -1,10 +1,18 @@
 //! How programs begin, so that their processes can have children.
 
 use super::{Program, programs};
+use nix::{
+    sys::{
+        prctl::set_dumpable,
+        resource::{Resource, getrlimit, setrlimit},
+    },
+    unistd::{Uid, geteuid, setuid},
+};
 use runtime::process::{self, Process, SpawnError, StartError};
 use std::{env, fs, io::Write};
 
-pub(super) const ALL: &[Program] = programs![forgetful, forgetful_child, with_init, without_descriptors];
+pub(super) const ALL: &[Program] =
+    programs![forgetful, forgetful_child, with_init, without_descriptors, without_room];
 
 fn children() -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
@@ -78,4 +86,21 @@ async fn without_descriptors() {
     }
     println!("after {refused}");
     assert_eq!(children(), 0);
+}
+
+/// The system gives its user no process more.
+#[runtime::main]
+async fn without_room() {
+    if geteuid().is_root() {
+        // Of whom no limit holds. Nobody else has this number, so he has one process.
+        setuid(Uid::from_raw(0x3000_0000 + std::process::id())).unwrap();
+        set_dumpable(true).unwrap();
+    }
+    let (_, hard) = getrlimit(Resource::RLIMIT_NPROC).unwrap();
+    setrlimit(Resource::RLIMIT_NPROC, 1, hard).unwrap();
+    let refused = Process::spawn(|| println!("never"), ()).unwrap_err();
+    println!("{refused}");
+    assert_eq!(children(), 0);
+    setrlimit(Resource::RLIMIT_NPROC, hard, hard).unwrap();
+    println!("{}", Process::spawn(|| 6, ()).unwrap().join().await.unwrap());
 }

@@ -4,7 +4,9 @@
 
 mod ending;
 mod entering;
+mod sharing;
 mod starting;
+mod talking;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -23,7 +25,8 @@ const SECOND: Duration = Duration::from_millis(100);
 
 /// Runs the program of that name.
 pub(crate) fn run(name: &str) -> ExitCode {
-    let programs = starting::ALL.iter().chain(ending::ALL).chain(entering::ALL);
+    let programs =
+        starting::ALL.iter().chain(ending::ALL).chain(entering::ALL).chain(talking::ALL).chain(sharing::ALL);
     let found = programs.copied().find(|(its, _)| *its == name);
     found.unwrap_or_else(|| panic!("there is no program {name}")).1()
 }

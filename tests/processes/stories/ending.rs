@@ -23,6 +23,8 @@ pub(super) const ALL: &[Story] = stories![
     each_runtime_ends_what_was_started_in_it,
     a_runtime_may_leave_children_to_themselves,
     who_is_started_by_a_destructor_belongs_to_the_end,
+    daemons_are_told_before_tasks_are_ended,
+    of_many_nobody_is_forgotten,
 ];
 
 /// What most of these programs say at the end of main's own code.
@@ -69,6 +71,7 @@ fn a_program_waits_for_children_that_nobody_joins() {
 
 fn a_panic_of_main_is_an_end_of_main() {
     let said = Transcript::of("main_panics");
+    assert!(said.is_alone, "{said:#?}");
     assert_eq!(said.status.code(), Some(101));
     assert!(said.errors.contains("out of order"), "{said:#?}");
     said.assert_last("the other has ended");
@@ -77,6 +80,7 @@ fn a_panic_of_main_is_an_end_of_main() {
 
 fn an_error_of_main_is_told_when_all_have_ended() {
     let said = Transcript::of("main_fails");
+    assert!(said.is_alone, "{said:#?}");
     assert_eq!(said.status.code(), Some(1));
     assert_eq!(said.errors, "Error: \"no luck\"\n");
     assert!(said.count_since(0, "666") <= 1, "{said:#?}");
@@ -133,6 +137,7 @@ fn children_of_a_daemon_end_with_it() {
 
 fn daemons_notice_that_a_program_exits() {
     let said = Transcript::of("exits_at_once");
+    assert!(!said.is_alone, "{said:#?}");
     assert_eq!(said.status.code(), Some(3));
     said.assert_quiet_since(END);
     said.assert_last("the other has ended");
@@ -174,7 +179,8 @@ fn each_runtime_ends_what_was_started_in_it() {
 }
 
 fn a_runtime_may_leave_children_to_themselves() {
-    let said = Transcript::of_success("a_deadline_for_the_end");
+    let said = Transcript::of("a_deadline_for_the_end");
+    assert!(said.status.success() && !said.is_alone, "{said:#?}");
     assert_eq!(said.lines, [END, "left to itself"]);
 }
 
@@ -183,4 +189,18 @@ fn who_is_started_by_a_destructor_belongs_to_the_end() {
     said.assert_order(&[END, "dropped", "the heir"]);
     assert!(said.count_since(0, "666") <= 1, "{said:#?}");
     said.assert_last("the heir");
+}
+
+fn daemons_are_told_before_tasks_are_ended() {
+    let said = Transcript::of_success("slow_end");
+    said.assert_order(&[END, "dropped"]);
+    said.assert_quiet_since(END);
+}
+
+fn of_many_nobody_is_forgotten() {
+    let said = Transcript::of_success("many");
+    assert_eq!(said.lines.len(), 41);
+    let end = said.place_of(END);
+    assert!((0..20).all(|n| said.place_of(&format!("joined {n}")) < end));
+    assert!((0..20).all(|n| said.count_since(0, &format!("dropped {n}")) == 1));
 }

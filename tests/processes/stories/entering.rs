@@ -8,6 +8,7 @@ pub(super) const ALL: &[Story] = stories![
     a_child_that_forgets_to_begin_is_told_and_starts_nobody,
     a_program_without_the_macro_begins_by_a_call,
     without_descriptors_nothing_is_started_and_nothing_is_left,
+    without_room_for_a_process_nothing_is_started,
 ];
 
 fn a_program_that_forgets_to_begin_is_told_and_starts_nobody() {
@@ -33,4 +34,12 @@ fn without_descriptors_nothing_is_started_and_nothing_is_left() {
     assert!(said.status.success(), "{said:#?}");
     let after = said.number_after("after");
     assert!((2..20).contains(&after), "{said:#?}");
+}
+
+fn without_room_for_a_process_nothing_is_started() {
+    let said = Transcript::of_success("without_room");
+    assert_eq!(said.lines.len(), 2);
+    assert!(said.lines[0].starts_with("no process was started: "), "{said:#?}");
+    assert!(said.lines[0].contains("Resource temporarily unavailable"), "{said:#?}");
+    assert_eq!(said.lines[1], "6");
 }

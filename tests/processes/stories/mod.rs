@@ -2,7 +2,9 @@
 
 mod ending;
 mod entering;
+mod sharing;
 mod starting;
+mod talking;
 
 type Story = (&'static str, fn());
 
@@ -13,5 +15,5 @@ macro_rules! stories {
 use stories;
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Story> {
-    starting::ALL.iter().chain(ending::ALL).chain(entering::ALL)
+    starting::ALL.iter().chain(ending::ALL).chain(entering::ALL).chain(talking::ALL).chain(sharing::ALL)
 }

@@ -14,6 +14,8 @@ mod connection;
 pub(crate) mod death;
 #[cfg(feature = "process-pool")]
 mod function;
+#[cfg(all(test, feature = "process-pool"))]
+pub(crate) mod fuzz;
 #[cfg(feature = "process-pool")]
 pub(crate) mod host;
 #[cfg(feature = "process-pool")]

@@ -324,6 +324,25 @@ mod tests {
         assert!(panic.ends_with(": 6 is too much"), "{panic}");
     }
 
+    #[test]
+    fn numbers_and_arguments_that_were_changed_call_nobody_or_somebody_properly() {
+        fn sum(mut parts: Vec<u64>, name: String) -> (u64, String) {
+            (parts.drain(..).fold(0, u64::wrapping_add), name)
+        }
+        let id = id_of_function::<_, (Vec<u64>, String), _>(sum);
+        let sample = luggage::encode(&(vec![1_u64, 1 << 60], "a name")).unwrap().bytes;
+        let host = Host::new();
+        crate::process::fuzz::fuzz(&[sample], |chance, given| {
+            let offset = chance.below(3);
+            match id.call(&host, offset, given.to_vec().into(), Vec::new()) {
+                Ok(reply) => drop(luggage::decode::<(u64, String)>(reply).unwrap()),
+                Err(error) => assert!(matches!(error, CallError::Arguments(_)), "{error:?}"),
+            }
+            let number = chance.number() as u32;
+            assert_eq!(FunctionId::from_number(number).is_ok(), (number as usize) < table().len());
+        });
+    }
+
     fn id_of_function<F: Function<A, K>, A: Data, K: 'static>(_: F) -> FunctionId {
         id_of::<F, A, K>().unwrap()
     }

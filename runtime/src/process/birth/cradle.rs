@@ -174,4 +174,23 @@ mod tests {
             assert_eq!(Notice::parse(nonsense), None, "{nonsense}");
         }
     }
+
+    #[test]
+    fn a_notice_that_was_changed_is_none_or_another() {
+        let notice = Notice {
+            parent: 17,
+            role: Role::Process,
+            build: BuildId::of_this_program().unwrap(),
+            line: 5,
+            life_line: 6,
+            outlives_parent: false,
+            stdout: Some(1),
+            name: "name".to_owned(),
+        };
+        crate::process::fuzz::fuzz(&[notice.to_string().into_bytes()], |_, given| {
+            if let Some(notice) = Notice::parse(&String::from_utf8_lossy(given)) {
+                assert_eq!(Notice::parse(&notice.to_string()), Some(notice));
+            }
+        });
+    }
 }

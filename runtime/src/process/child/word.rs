@@ -71,4 +71,21 @@ mod tests {
         }
         assert!(read::<Word>(b"\xff").is_err(), "no such word");
     }
+
+    #[test]
+    fn what_was_changed_on_the_way_is_refused_or_another_word() {
+        let order = bytes(&Order { function: 300, lineage: vec![2, 1, 70_000] });
+        let words = [Word::Returned, Word::Arguments("why".to_owned()), Word::Result("ß".to_owned())];
+        let samples: Vec<_> = words.iter().map(bytes).chain([order]).collect();
+        crate::process::fuzz::fuzz(&samples, |_, given| {
+            if let Ok((order, end)) = read::<Order>(given) {
+                assert!(end <= given.len() && order.lineage.len() <= given.len());
+                let _ = order.function();
+            }
+            if let Ok((word, end)) = read::<Word>(given) {
+                assert!(end <= given.len());
+                assert_eq!(read::<Word>(&bytes(&word)).unwrap().0, word);
+            }
+        });
+    }
 }

@@ -24,14 +24,14 @@ fn seals() -> (Seal, Seal) {
     (clients.seals.unwrap().0, listeners.seals.unwrap().1)
 }
 
-fn boxes(sealed: bool) -> (Outbox, Inbox) {
+pub(super) fn boxes(sealed: bool) -> (Outbox, Inbox) {
     let (making, checking) =
         if sealed { seals() } else { return (Outbox::new(LIMIT, None), Inbox::new(LIMIT, None)) };
     (Outbox::new(LIMIT, Some(making)), Inbox::new(LIMIT, Some(checking)))
 }
 
 /// What goes over the wire for a message.
-fn sent(outbox: &mut Outbox, message: &[u8]) -> Vec<u8> {
+pub(super) fn sent(outbox: &mut Outbox, message: &[u8]) -> Vec<u8> {
     let message = [&[0; HEAD_BYTES][..], message].concat();
     outbox.check(&message).unwrap();
     outbox.put(message);
@@ -42,7 +42,11 @@ fn sent(outbox: &mut Outbox, message: &[u8]) -> Vec<u8> {
 }
 
 /// Reads at most so many bytes at once, and gives what comes out.
-fn received(inbox: &mut Inbox, mut wire: &[u8], at_once: usize) -> Result<Vec<Vec<u8>>, FrameError> {
+pub(super) fn received(
+    inbox: &mut Inbox,
+    mut wire: &[u8],
+    at_once: usize,
+) -> Result<Vec<Vec<u8>>, FrameError> {
     let mut messages = Vec::new();
     loop {
         while let Some(message) = inbox.take()? {
@@ -163,7 +167,7 @@ fn an_idle_inbox_keeps_no_room_of_a_long_message() {
 }
 
 proptest! {
-    #![proptest_config(super::fuzz())]
+    #![proptest_config(super::few())]
 
     /// Whatever comes: no panic, no message longer than allowed, no more room than what has come deserves.
     #[test]

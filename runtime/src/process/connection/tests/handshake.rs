@@ -234,7 +234,7 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(super::fuzz())]
+    #![proptest_config(super::few())]
 
     /// With a key nobody agrees with noise; and nothing panics, in whatever order it comes.
     #[test]

@@ -7,7 +7,7 @@ pub use identity::{Identity, drop_privileges};
 
 use crate::{
     signal::SignalKind,
-    sys::{child, machine, memory, signal},
+    sys::{child, limits, machine, memory, signal},
 };
 use std::{
     fs, io,
@@ -68,6 +68,31 @@ pub fn pin(core: usize) -> io::Result<()> {
 /// ```
 pub fn ignore_signal(kind: SignalKind) -> io::Result<()> {
     signal::ignore(kind.as_raw_value())
+}
+
+/// How many descriptors this process may open, all in all; `None` if there is no limit.
+///
+/// ```
+/// assert!(runtime_io::host::descriptor_limit() > Some(10));
+/// ```
+pub fn descriptor_limit() -> Option<usize> {
+    limits::descriptors()
+}
+
+/// Raises the [limit of descriptors](descriptor_limit) as far as this process may raise it. Not for a process with code that
+/// uses `select`, which goes wrong from 1024 on: so this is done for programs that have none, and never of itself.
+///
+/// # Errors
+/// What the system says; macOS for one has a second limit that is not told.
+///
+/// ```
+/// let before = runtime_io::host::descriptor_limit();
+/// runtime_io::host::raise_descriptor_limit()?;
+/// assert!(runtime_io::host::descriptor_limit().is_none_or(|now| Some(now) >= before));
+/// # std::io::Result::Ok(())
+/// ```
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    limits::raise_descriptors()
 }
 
 /// Has the system send this process a signal when the thread that started it ends, and so when its parent dies

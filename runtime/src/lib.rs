@@ -51,6 +51,7 @@
 //! | signals | [`signal`] |
 //! | child processes | [`process::Command`] |
 //! | functions in processes of their own, with feature `process-pool` | `process::Process` |
+//! | objects that a process keeps for others | `process::Manager`, `process::Value` |
 //! | what processes share | `process::SharedValue`, `process::Lock`, `process::Semaphore`, `process::Event` |
 //! | connections to processes that were not started by this one, with feature `process-pool` | `process::Listener`, `process::Client` |
 //! | all cores | [`cluster`] |

@@ -22,6 +22,8 @@ pub(crate) mod host;
 #[allow(dead_code, reason = "what carries values uses it, and comes next")]
 pub(crate) mod luggage;
 #[cfg(feature = "process-pool")]
+pub(crate) mod manager;
+#[cfg(feature = "process-pool")]
 #[allow(dead_code, reason = "what carries values uses it, and comes next")]
 pub(crate) mod packet;
 #[cfg(feature = "process-pool")]
@@ -37,6 +39,8 @@ pub(crate) mod registry;
 mod shared;
 #[cfg(feature = "process-pool")]
 mod transfer;
+#[cfg(feature = "process-pool")]
+mod value;
 
 pub use runtime_io::process::*;
 
@@ -51,6 +55,12 @@ pub use {
     death::Death,
     function::{Data, Function},
     luggage::Descriptor,
+    manager::{
+        ManagedArray, ManagedBarrier, ManagedBoundedSemaphore, ManagedCondition, ManagedDict, ManagedEvent,
+        ManagedList, ManagedLock, ManagedLockError, ManagedLockGuard, ManagedNamespace, ManagedPermit,
+        ManagedPutError, ManagedQueue, ManagedRLock, ManagedSemaphore, ManagedValue, Manager, ManagerBuilder,
+        ManagerError,
+    },
     panic::RemotePanic,
     pipe::{Pipe, pipe},
     queue::Queue,
@@ -59,6 +69,7 @@ pub use {
         Permit, Plain, RLock, RLockGuard, Semaphore, SharedArray, SharedValue,
     },
     transfer::{PutError, RecvError, SendError},
+    value::Value,
 };
 
 #[cfg(feature = "process-pool")]

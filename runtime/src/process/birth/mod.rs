@@ -132,14 +132,10 @@ impl Role {
 
     /// The life of a child; gives its exit code.
     fn live(self, cradle: Cradle) -> i32 {
-        // Each has its own way to live; here they are tied to it as they are built.
         match self {
             Self::Process => super::child::live(cradle),
             Self::PoolWorker => crate::pool::process::live(cradle),
-            Self::Manager => {
-                drop(cradle);
-                death::MISFIT
-            }
+            Self::Manager => super::manager::live(cradle),
         }
     }
 }
@@ -195,6 +191,6 @@ mod tests {
         let born = Birth::new(Role::Manager, "the name").start().unwrap();
         let mut child = born.child;
         drop(born.line);
-        assert_eq!(child.wait().await.unwrap().code(), Some(super::death::MISFIT));
+        assert_eq!(child.wait().await.unwrap().code(), Some(0)); // nobody wants anything of it
     }
 }

@@ -36,26 +36,26 @@ pub struct Lock {
 }
 
 /// The lock is had, but its former holder died with it; or it is not had.
-pub enum LockError<G> {
+pub enum LockError<G, E = io::Error> {
     /// It is had. Whoever had it before died, and nobody has [mended](LockGuard::mend) since what it protects.
     OwnerDied(G),
     /// It is not had: too many wait, this process was forked, or somebody wrote where only we should.
-    Failed(io::Error),
+    Failed(E),
 }
 
-impl<G> LockError<G> {
+impl<G, E> LockError<G, E> {
     /// The guard, if it is had: for whom it is all the same.
     ///
     /// # Errors
     /// If it is not.
-    pub fn recover(self) -> io::Result<G> {
+    pub fn recover(self) -> Result<G, E> {
         match self {
             Self::OwnerDied(guard) => Ok(guard),
             Self::Failed(error) => Err(error),
         }
     }
 
-    pub(super) fn map<H>(self, f: impl FnOnce(G) -> H) -> LockError<H> {
+    pub(in crate::process) fn map<H>(self, f: impl FnOnce(G) -> H) -> LockError<H, E> {
         match self {
             Self::OwnerDied(guard) => LockError::OwnerDied(f(guard)),
             Self::Failed(error) => LockError::Failed(error),
@@ -69,7 +69,7 @@ impl<G> From<io::Error> for LockError<G> {
     }
 }
 
-impl<G> fmt::Debug for LockError<G> {
+impl<G, E: fmt::Debug> fmt::Debug for LockError<G, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OwnerDied(_) => f.write_str("OwnerDied"),
@@ -78,7 +78,7 @@ impl<G> fmt::Debug for LockError<G> {
     }
 }
 
-impl<G> fmt::Display for LockError<G> {
+impl<G, E: fmt::Display> fmt::Display for LockError<G, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OwnerDied(_) => f.write_str(
@@ -90,7 +90,7 @@ impl<G> fmt::Display for LockError<G> {
     }
 }
 
-impl<G> Error for LockError<G> {
+impl<G, E: Error + 'static> Error for LockError<G, E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::OwnerDied(_) => None,

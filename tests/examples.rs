@@ -1066,3 +1066,51 @@ fn a_page_that_does_not_come_is_an_error_and_the_others_come() {
     assert!(end.stderr.starts_with(&format!("http://{nobody}/gone: ")), "{end:?}");
     assert_eq!(end.status.code(), Some(1));
 }
+
+#[test]
+fn crawler_writes_down_in_the_parent_what_its_processes_fetch() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = String::new();
+            BufReader::new(&stream).read_line(&mut request).unwrap();
+            let path = request.split(' ').nth(1).unwrap().to_owned();
+            let status = if path == "/missing" { "404 Not Found" } else { "200 OK" };
+            let _ = write!(stream, "HTTP/1.0 {status}\r\nServer: a test\r\n\r\nthis is {path}");
+        }
+    });
+    let output = env::temp_dir().join(format!("crawler-{}.txt", std::process::id()));
+    let urls =
+        ["/python", "/openstack", "/rust", "/missing", "/baidu"].map(|path| format!("http://{site}{path}"));
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = format!("http://{gone}");
+    let mut arguments = vec!["--output", output.to_str().unwrap()];
+    arguments.extend(urls.iter().map(String::as_str));
+
+    let all = Program::example("crawler", &arguments);
+    let parent = all.child.id();
+    let end = all.end();
+    assert!(end.status.success(), "{end:?}");
+    let mut lines: Vec<_> = end.stdout.lines().collect();
+    lines.sort_by_key(|line| line.rsplit(' ').next().unwrap().to_owned());
+    assert_eq!(lines.len(), 5, "{end:?}");
+    assert!(lines.iter().all(|line| !line.starts_with(&format!("process {parent}:"))), "{end:?}");
+    assert!(lines.iter().any(|line| line.ends_with(&format!(": 404 {}", urls[3]))), "{end:?}");
+    let written = std::fs::read_to_string(&output).unwrap();
+    let mut written: Vec<_> = written.lines().map(str::to_owned).collect();
+    written.sort();
+    let size = |url: &String| "this is ".len() + url.len() - format!("http://{site}").len();
+    let mut expected = urls.each_ref().map(|url| format!("url:<{url}> size:[{}]", size(url)));
+    expected.sort();
+    assert_eq!(written, expected);
+
+    arguments.push(&gone);
+    let end = Program::example("crawler", &arguments).end();
+    std::fs::remove_file(output).unwrap();
+    assert_eq!(end.status.code(), Some(1), "{end:?}");
+    assert_eq!(end.stdout.lines().count(), 5, "the others are fetched: {end:?}");
+    assert!(end.stderr.contains(&gone), "{end:?}");
+    assert_eq!(Program::example("crawler", &[]).end().status.code(), Some(2));
+}

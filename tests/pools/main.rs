@@ -5,6 +5,7 @@
 //! the stories about coordination.)
 
 mod callbacks;
+mod crawling;
 mod fetching;
 mod ordering;
 mod support;

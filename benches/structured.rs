@@ -3,12 +3,12 @@
 //! `benches/README.md` has the method.
 
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod common;
 #[cfg(target_os = "linux")]
 mod contests;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod peers;
 
 #[cfg(not(target_os = "linux"))]

@@ -2,13 +2,13 @@
 //! taking turns, each on the runtime that it belongs to or on the best of several. `benches/README.md` has the method.
 
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod common;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "shared by two programs; each uses its part")]
 mod coordination;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod peers;
 
 #[cfg(not(target_os = "linux"))]

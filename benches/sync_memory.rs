@@ -5,13 +5,13 @@
 #[path = "../executor/tests/common/allocator.rs"]
 mod allocator;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod common;
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "shared by two programs; each uses its part")]
 mod coordination;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod peers;
 
 #[cfg(target_os = "linux")]

@@ -2,10 +2,10 @@
 //! in a fresh process, the contenders taking turns. `benches/README.md` has the method.
 
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod common;
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "shared by eight programs; each uses its part")]
+#[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod peers;
 #[cfg(target_os = "linux")]
 mod services;

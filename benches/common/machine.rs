@@ -68,6 +68,15 @@ pub(crate) fn resident_bytes(process: u32) -> u64 {
     kilobytes * 1024
 }
 
+/// Bytes of a process that no other process has: what one more of its kind costs.
+pub(crate) fn private_bytes(process: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("the process lives");
+    let private = rollup.lines().filter_map(|line| line.strip_prefix("Private_")?.split_once(':'));
+    let kilobytes = private.filter(|(kind, _)| *kind != "Hugetlb");
+    let kilobytes = kilobytes.map(|(_, rest)| rest.trim().trim_end_matches("kB").trim().parse::<u64>());
+    kilobytes.map(|kilobytes| kilobytes.expect("a number") * 1024).sum()
+}
+
 /// Allows this process, and those it starts, as many descriptors as the system lets it have.
 pub(crate) fn raise_descriptor_limit() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("own limits");

@@ -6,3 +6,7 @@ pub mod cluster {}
 #[cfg(feature = "greenlet")]
 #[doc = include_str!("greenlets.md")]
 pub mod greenlets {}
+
+#[cfg(feature = "process-pool")]
+#[doc = include_str!("processes.md")]
+pub mod processes {}

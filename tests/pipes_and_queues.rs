@@ -416,3 +416,35 @@ async fn a_stranger_at_the_other_end_is_told_from_us() {
     let other = File::open("/dev/null").unwrap();
     assert!(Pipe::<u8>::try_from(OwnedFd::from(other)).is_err());
 }
+
+/// What this process has of memory that queues share, and of descriptors.
+fn belongings() -> (usize, usize) {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    (maps.matches("memfd:runtime").count(), fs::read_dir("/proc/self/fd").unwrap().count())
+}
+
+#[runtime::test]
+async fn queues_and_pipes_that_are_dropped_leave_nothing_behind() {
+    // In a process of its own, where nobody else comes and goes.
+    let (before, after) = Process::spawn(
+        || {
+            let before = belongings();
+            for item in 0..100 {
+                let queue = Queue::bounded(1).unwrap();
+                let other = queue.try_clone().unwrap();
+                let (ours, theirs) = pipe().unwrap();
+                queue.blocking_put((item, theirs)).unwrap();
+                let (number, theirs) = other.blocking_get().unwrap();
+                theirs.blocking_send(&Queue::<u8>::unbounded().unwrap()).unwrap();
+                assert_eq!((number, ours.blocking_recv().unwrap().len()), (item, 0));
+            }
+            (before, belongings())
+        },
+        (),
+    )
+    .unwrap()
+    .join()
+    .await
+    .unwrap();
+    assert_eq!(before, after);
+}

@@ -270,7 +270,7 @@ impl<'de> Deserialize<'de> for Descriptor {
 #[cfg(test)]
 mod tests {
     use super::{Descriptor, Packet, decode, decode_behind, encode, encode_behind};
-    use serde::{Deserialize, Serialize, Serializer};
+    use serde::{Deserialize, Serialize, Serializer, ser::SerializeTuple};
     use std::{
         io::{PipeReader, PipeWriter, Read, Write, pipe},
         os::fd::OwnedFd,
@@ -340,9 +340,12 @@ mod tests {
         struct Nested(Descriptor);
         impl Serialize for Nested {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut both = serializer.serialize_tuple(2)?;
+                both.serialize_element(&self.0)?;
                 assert_eq!(encode(&self.0).unwrap().descriptors.len(), 1);
                 assert!(std::panic::catch_unwind(|| encode(&Panics)).is_err());
-                self.0.serialize(serializer)
+                both.serialize_element(&self.0)?;
+                both.end()
             }
         }
         struct Panics;
@@ -352,7 +355,7 @@ mod tests {
             }
         }
         let (_reader, writer) = pipe().unwrap();
-        assert_eq!(encode(&Nested(Descriptor(writer.into()))).unwrap().descriptors.len(), 1);
+        assert_eq!(encode(&Nested(Descriptor(writer.into()))).unwrap().descriptors.len(), 2);
     }
 
     #[test]

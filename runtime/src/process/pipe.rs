@@ -230,3 +230,27 @@ impl<T> fmt::Debug for Pipe<T> {
         f.debug_struct("Pipe").field("fd", &self.as_fd()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Pipe, pipe};
+    use crate::process::{
+        SendError,
+        luggage::{decode, encode},
+    };
+
+    #[test]
+    fn an_end_that_was_sent_has_the_limit_that_it_had() {
+        let (ours, theirs) = pipe::<String>().unwrap();
+        let theirs = theirs.max_message(3);
+        let sent: Pipe<String> = decode(encode(&theirs).unwrap()).unwrap();
+        drop(theirs);
+        assert!(matches!(sent.try_send(&"abc".to_owned()), Err(SendError::Unsendable(_))));
+        assert!(!ours.is_readable().unwrap());
+        sent.try_send(&"ab".to_owned()).unwrap();
+        assert!(ours.is_readable().unwrap());
+        assert_eq!(ours.try_recv().unwrap(), "ab");
+        drop(sent);
+        assert!(ours.is_readable().unwrap(), "the end");
+    }
+}

@@ -261,6 +261,9 @@ fn join_passes_when_the_last_item_is_done() {
             assert!(joins.iter().all(|join| !join.is_finished()), "got, and not done");
             assert_eq!(queue.unfinished(), left);
             queue.task_done();
+            if left > 1 {
+                assert!(queue.shared.bell.try_recv().is_err(), "nobody is told before");
+            }
         }
         for join in joins {
             join.await.unwrap().unwrap();
@@ -326,6 +329,7 @@ fn the_place_of_a_consumer_who_died_is_free_when_the_queue_is_empty_or_what_was_
     let queue = Queue::bounded(1).unwrap();
     queue.try_put(1).unwrap();
     die_with_an_item(&queue.shared);
+    assert_eq!(queue.len(), 0);
     queue.try_put(2).unwrap();
     assert!(queue.try_put(3).is_err());
 
@@ -480,7 +484,6 @@ fn a_place_that_changes_hands_is_not_taken_away() {
             advance(Duration::from_millis(600)).await;
             board.look_after(&mut odd, || false);
             board.sent(name);
-            board.look_after(&mut odd, || false);
             assert_eq!(board.used(), 1);
             board.take(name);
             assert_eq!(board.used(), 0);

@@ -341,6 +341,19 @@ async fn shutdown_waits_for_callbacks() {
     }
     pool.shutdown(Shutdown::Wait).await;
     assert_eq!(seen.get(), 3);
+
+    let pool = ThreadPool::new(1);
+    let job = pool.submit(|| (), ());
+    let see = seen.clone();
+    job.on_done(move |_| see.set(see.get() + 1));
+    while !job.is_done() {
+        thread::yield_now();
+    }
+    // It has ended, and this thread, which has the callback, has had no turn since.
+    assert!(futures_lite::future::poll_once(pool.shutdown(Shutdown::Wait)).await.is_none());
+    assert_eq!(seen.get(), 3);
+    pool.shutdown(Shutdown::Wait).await;
+    assert_eq!(seen.get(), 4);
 }
 
 #[runtime::test]
@@ -463,6 +476,109 @@ fn a_job_cannot_wait_for_the_end_of_its_pool() {
     let mut job = pool.submit(move || inner.blocking_shutdown(Shutdown::Wait), ());
     let error = job.get(None).unwrap_err();
     assert!(error.to_string().contains("waits for itself"), "{error}");
+    pool.blocking_shutdown(Shutdown::Wait);
+}
+
+#[test]
+fn the_last_handle_may_go_with_a_job_of_the_pool() {
+    let pool = ThreadPool::new(1);
+    let Held { mut job, gate } = Held::begin(&pool);
+    let (inner, owned) = channel::<ThreadPool>();
+    let mut last = pool.submit(move || drop(owned.recv().unwrap()), ());
+    let mut never = pool.submit(|| unreachable!("there is no pool any more"), ());
+    inner.send(pool).unwrap();
+    drop(gate);
+    job.get(None).unwrap();
+    last.get(None).unwrap();
+    assert!(matches!(never.get(None), Err(JobError::PoolClosed)));
+}
+
+#[runtime::test]
+async fn a_result_that_nobody_takes_may_panic_as_it_is_dropped() {
+    struct Nasty;
+    impl Drop for Nasty {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("in the drop of a result"));
+        }
+    }
+    let pool = ThreadPool::new(1);
+    let held = Held::begin(&pool);
+    pool.submit(|| Nasty, ()).detach();
+    let nasty = Nasty;
+    let cancelled = pool.submit(move || drop(nasty), ());
+    assert!(cancelled.cancel(), "and what it would have taken is dropped");
+    let thread = held.release().await.unwrap();
+    assert_eq!(Held::begin(&pool).release().await.unwrap(), thread, "the thread goes on");
+    pool.shutdown(Shutdown::Wait).await;
+}
+
+#[test]
+fn submitted_while_the_pool_is_shut_down_a_job_is_done_or_refused() {
+    for how in [Shutdown::Wait, Shutdown::CancelPending] {
+        let (pool, done) = (ThreadPool::new(2), Arc::new(AtomicUsize::new(0)));
+        let submitters: Vec<_> = (0..2)
+            .map(|_| {
+                let (pool, done) = (pool.clone(), done.clone());
+                let submit = move || {
+                    let (mut succeeded, mut refused) = (0, false);
+                    while !refused {
+                        let done = done.clone();
+                        match pool.submit(move || done.fetch_add(1, Ordering::Relaxed), ()).get(None) {
+                            Ok(_) => succeeded += 1,
+                            Err(JobError::PoolClosed | JobError::Cancelled) => refused = true,
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                    succeeded
+                };
+                thread::Builder::new().spawn(submit).unwrap()
+            })
+            .collect();
+        pool.submit(|| (), ()).get(None).unwrap();
+        pool.blocking_shutdown(how);
+        let succeeded: usize = submitters.into_iter().map(|submitter| submitter.join().unwrap()).sum();
+        assert_eq!(done.load(Ordering::Relaxed), succeeded);
+    }
+}
+
+#[runtime::test]
+async fn no_callback_is_lost_between_registration_and_end() {
+    let pool = ThreadPool::new(2);
+    let called = Rc::new(Cell::new(0));
+    let jobs: Vec<_> = (0..2_000)
+        .map(|_| {
+            let job = pool.submit(|| (), ());
+            for _ in 0..2 {
+                let called = called.clone();
+                job.on_done(move |_| called.set(called.get() + 1));
+            }
+            job
+        })
+        .collect();
+    for job in jobs {
+        job.await.unwrap();
+    }
+    assert_eq!(called.get(), 4_000);
+    pool.shutdown(Shutdown::Wait).await;
+}
+
+#[test]
+fn a_job_may_be_awaited_in_another_runtime() {
+    let pool = ThreadPool::new(1);
+    let (mut job, gate) = runtime::run(async {
+        let Held { mut job, gate } = Held::begin(&pool);
+        assert!(futures_lite::future::poll_once(&mut job).await.is_none());
+        (job, gate)
+    });
+    runtime::run(async {
+        let awaiting = spawn(async move {
+            assert!(futures_lite::future::poll_once(&mut job).await.is_none());
+            job.await.unwrap()
+        });
+        task::yield_now().await;
+        drop(gate);
+        awaiting.await.unwrap();
+    });
     pool.blocking_shutdown(Shutdown::Wait);
 }
 

@@ -20,6 +20,11 @@ use std::{fmt, pin::pin, sync::Arc, task::Context};
 /// [`spawn_blocking`](crate::spawn_blocking) is the shorter way to a thread for code that waits. A pool of one's own has a limit
 /// of its own, jobs that can be cancelled while they wait, callbacks, and an end to wait for.
 ///
+/// A job may submit jobs to its own pool, and [`get`](Job::get) them. Not `.await` them, by a runtime of its own: it would keep
+/// its thread meanwhile, and without a free one they never begin.
+///
+/// While jobs are open, the clock of the runtime that submitted them stands still if it is [paused](crate::time::pause).
+///
 /// Dropping the last clone closes the pool without waiting: what has not begun is not done, and its outcome is
 /// [`JobError::PoolClosed`]; what has begun goes on. To have all of it done, await [`shutdown`](ThreadPool::shutdown) before.
 ///

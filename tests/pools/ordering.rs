@@ -8,9 +8,9 @@ use runtime::{
 use std::{
     future::ready,
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, Mutex,
         atomic::{AtomicUsize, Ordering},
-        mpsc::channel,
+        mpsc::{Receiver, channel},
     },
 };
 
@@ -104,7 +104,7 @@ async fn the_main_thread_is_last_after_shutdown_and_first_without() {
     let (lines, pool) = (Lines::default(), ThreadPool::new(10));
     let (crowd, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (gate, opens) = channel::<()>();
-    let opens = Arc::new(std::sync::Mutex::new(opens));
+    let opens = Arc::new(Mutex::new(opens));
     let task = {
         let (lines, most) = (lines.clone(), most.clone());
         move |n: u64| {
@@ -165,4 +165,31 @@ async fn a_thread_drives_async_functions() {
     squares.sort_unstable();
     assert_eq!(squares, [1, 4, 9, 16]);
     pool.shutdown(Shutdown::Wait).await;
+}
+
+/// What an `async` function leaves behind on its thread is waited for without blocking this one.
+#[runtime::test]
+async fn shutdown_waits_for_what_threads_have_begun_beside_their_jobs() {
+    static GATE: Mutex<Option<Receiver<()>>> = Mutex::new(None);
+    async fn begin() {
+        let gate = GATE.lock().unwrap().take().unwrap();
+        let (tell, told) = channel();
+        let begun = move || {
+            tell.send(()).unwrap();
+            gate.recv()
+        };
+        runtime::spawn_blocking(begun).detach();
+        told.recv().unwrap();
+    }
+    let (gate, opens) = channel();
+    *GATE.lock().unwrap() = Some(opens);
+    let pool = ThreadPool::new(1);
+    Pool::apply(&pool, begin, ()).await.unwrap();
+    let shutdown = runtime::spawn(pool.shutdown(Shutdown::Wait));
+    for _ in 0..100 {
+        task::yield_now().await;
+    }
+    assert!(!shutdown.is_finished(), "and this thread goes on");
+    gate.send(()).unwrap();
+    shutdown.await.unwrap();
 }

@@ -54,14 +54,17 @@ pub(super) struct Config {
 ///                                        │        job settled
 ///                                        │ closed, and the queue is empty; or the initializer has failed
 ///                                        ▼
-///                                      leaving, joined by `join`
+///                                      leaving, joined by `ended`
 /// ```
 pub(super) struct Crew {
     config: Config,
     state: Mutex<State>,
     /// Notified when a job was queued, and when the crew is closed. Free threads wait here.
     work: Condvar,
+    /// The jobs that are open.
     pub(super) tally: Arc<Tally>,
+    /// The threads that live: what they have made for themselves has to go as well, and may take its time.
+    alive: Arc<Tally>,
 }
 
 #[derive(Default)]
@@ -77,7 +80,13 @@ struct State {
 
 impl Crew {
     pub(super) fn new(config: Config) -> Self {
-        Self { config, state: Mutex::default(), work: Condvar::new(), tally: Arc::default() }
+        Self {
+            config,
+            state: Mutex::default(),
+            work: Condvar::new(),
+            tally: Arc::default(),
+            alive: Arc::default(),
+        }
     }
 
     /// Queues a job, for a free thread if there is one and else, within the limit, for a new one. One that is refused is given
@@ -114,8 +123,12 @@ impl Crew {
     /// Creates a thread, under the lock, so that none finds the list of threads without itself.
     fn start_thread(self: &Arc<Self>, state: &mut State) -> std::io::Result<()> {
         let name = format!("{}-{}", self.config.name, state.threads.len());
-        let crew = Arc::clone(self);
-        state.threads.push(thread::Builder::new().name(name).spawn(move || crew.live())?);
+        let (crew, alive) = (Arc::clone(self), self.alive.enter());
+        let life = move || {
+            crew.live();
+            drop(alive);
+        };
+        state.threads.push(thread::Builder::new().name(name).spawn(life)?);
         Ok(())
     }
 
@@ -190,10 +203,13 @@ impl Crew {
         lock(&self.state).threads.iter().any(|thread| thread.thread().id() == here)
     }
 
-    /// Waits for the threads to end, when they are about to: the crew is closed, and nothing is open.
-    pub(super) fn join(&self) {
+    /// Resolves when nothing is open and the threads have ended; the crew is closed.
+    pub(super) async fn ended(&self) {
+        self.tally.none().await;
+        self.alive.none().await;
         let threads = mem::take(&mut lock(&self.state).threads);
         for thread in threads {
+            // It has nothing left to do but the destructors of its thread-locals.
             let ended = thread.join();
             debug_assert!(ended.is_ok(), "a thread of a pool panicked outside of a job");
         }

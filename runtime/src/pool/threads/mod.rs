@@ -207,10 +207,7 @@ impl ThreadPool {
         if how == Shutdown::CancelPending {
             crew.clear(|| JobError::Cancelled);
         }
-        async move {
-            crew.tally.none().await;
-            crew.join();
-        }
+        async move { crew.ended().await }
     }
 
     /// [`shutdown`](ThreadPool::shutdown) for threads that run no runtime: blocks until all is done.

@@ -226,9 +226,10 @@ async fn cancelling_is_for_those_that_have_not_begun() {
     assert!(queued.cancel());
     assert!(!queued.cancel(), "it was already");
     assert!(queued.is_done() && queued.is_cancelled());
-    let first = held.release();
+    held.release().await.unwrap();
+    pool.apply(|| (), ()).await.unwrap();
+    assert!(queued.is_done() && !queued.is_running(), "its turn in the queue has come and gone");
     assert!(matches!(queued.await, Err(JobError::Cancelled)));
-    first.await.unwrap();
     let mut ended = pool.submit(|| 1, ());
     (&mut ended).await.unwrap();
     assert!(!ended.cancel() && ended.is_done() && !ended.is_cancelled());

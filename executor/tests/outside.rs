@@ -48,7 +48,7 @@ fn a_deadlock_is_told_when_it_is_done_and_not_before() {
             executor.block_on(async {
                 give.send(OutsideWork::begin().unwrap()).unwrap();
                 pending::<()>().await;
-            })
+            });
         };
         let told = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
         assert!(told.downcast_ref::<String>().unwrap().starts_with("deadlock"));

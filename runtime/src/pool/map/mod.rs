@@ -57,7 +57,7 @@ impl<I: Iterator, T: Send + 'static> Map<I, T> {
         Self { feed: Feed::new(items, workers, submit), jobs: VecDeque::new() }
     }
 
-    /// The most jobs that are submitted and whose results were not yet taken; twice the pool's threads, or 16 for each
+    /// The most jobs that are submitted and whose results were not yet taken; twice the pool's threads, or 64 for each
     /// process, unless said otherwise.
     ///
     /// ```

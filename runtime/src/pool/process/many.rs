@@ -7,13 +7,13 @@ use crate::{
 };
 
 /// So many times as many jobs are ahead as in a pool of threads: what is short lies ready at the workers.
-const AHEAD: usize = 8;
+const AHEAD: usize = 32;
 
 impl ProcessPool {
     /// Calls `function` with each item in a process of the pool; the results come in the order of the items (`Executor.map`,
     /// `Pool.map`).
     ///
-    /// Nothing is submitted until a result is asked for, and then only so far [ahead](Map::buffer): 16 jobs for each worker,
+    /// Nothing is submitted until a result is asked for, and then only so far [ahead](Map::buffer): 64 jobs for each worker,
     /// unless said otherwise. There is no chunk size to choose: short jobs are sent ahead of time as it is.
     ///
     /// ```

@@ -94,7 +94,7 @@ impl Office {
             max_tasks: settings.max_tasks,
             max_queued: settings.max_queued,
         };
-        let state = State {
+        let mut state = State {
             desk: Desk::new(Duration::ZERO, rules),
             crew: Crew::default(),
             began: Instant::now(),
@@ -108,8 +108,8 @@ impl Office {
             endings: Vec::new(),
             has_finished: false,
         };
+        super::keep_large_blocks();
         // The first shows whether there can be any.
-        let mut state = state;
         state.start_first(&settings)?;
         let state = Mutex::new(state);
         let office = Arc::new(Self { settings, state, tally: Arc::default(), is_over: Signal::new() });

@@ -48,6 +48,7 @@ impl From<PacketError> for Unfit {
 }
 
 fn serve(cradle: Cradle) -> Result<(), Unfit> {
+    super::keep_large_blocks();
     let Cradle { line, host, .. } = cradle;
     let Some(mut packet) = line.blocking_recv(None)? else { return Ok(()) };
     let setup = Setup::read(&packet).filter(|_| !packet.descriptors.is_empty()).ok_or(Unfit::Nonsense)?;

@@ -4,6 +4,7 @@
 
 mod ending;
 mod entering;
+mod managing;
 mod sharing;
 mod starting;
 mod talking;
@@ -25,8 +26,13 @@ const SECOND: Duration = Duration::from_millis(100);
 
 /// Runs the program of that name.
 pub(crate) fn run(name: &str) -> ExitCode {
-    let programs =
-        starting::ALL.iter().chain(ending::ALL).chain(entering::ALL).chain(talking::ALL).chain(sharing::ALL);
+    let programs = starting::ALL
+        .iter()
+        .chain(ending::ALL)
+        .chain(entering::ALL)
+        .chain(talking::ALL)
+        .chain(sharing::ALL)
+        .chain(managing::ALL);
     let found = programs.copied().find(|(its, _)| *its == name);
     found.unwrap_or_else(|| panic!("there is no program {name}")).1()
 }

@@ -2,6 +2,7 @@
 
 mod ending;
 mod entering;
+mod managing;
 mod sharing;
 mod starting;
 mod talking;
@@ -15,5 +16,11 @@ macro_rules! stories {
 use stories;
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Story> {
-    starting::ALL.iter().chain(ending::ALL).chain(entering::ALL).chain(talking::ALL).chain(sharing::ALL)
+    starting::ALL
+        .iter()
+        .chain(ending::ALL)
+        .chain(entering::ALL)
+        .chain(talking::ALL)
+        .chain(sharing::ALL)
+        .chain(managing::ALL)
 }

@@ -48,7 +48,7 @@ pub enum ManagerError {
     Unserialisable(String),
     /// What came is no value of the type of this proxy.
     Unreadable(String),
-    /// What the system says; or a [`HandleError`](crate::io::HandleError).
+    /// What the system says; or a [`HandleError`](runtime_io::HandleError).
     Io(io::Error),
 }
 

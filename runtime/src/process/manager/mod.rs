@@ -69,7 +69,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// [`ManagerError::Gone`]. It ends when this is [shut down](Self::shutdown) or dropped, and with the process that has started it.
 ///
 /// # Cost
-/// Each verb goes to another process and back, some ten microseconds. What is counted or locked a million times is better off in
+/// Each verb goes to another process and back, some tens of microseconds. What is counted or locked a million times is better off in
 /// shared memory ([`SharedValue`](super::SharedValue), [`Lock`](super::Lock)). Each proxy that is in use costs two descriptors
 /// here and in its process, and another for each call that waits at the same time.
 ///

@@ -319,9 +319,11 @@ impl Drop for Line {
             State::Spent => {}
             State::Idle => {
                 let mut idle = self.proxy.idle();
-                if idle.len() < MOST_IDLE {
-                    idle.push(IdleLine { packets, runtime: self.runtime });
-                }
+                // The oldest may be of a runtime that is no more.
+                let oldest = (idle.len() == MOST_IDLE).then(|| idle.remove(0));
+                idle.push(IdleLine { packets, runtime: self.runtime });
+                drop(idle);
+                drop(oldest);
             }
         }
     }

@@ -178,6 +178,24 @@ fn a_task_gets_its_rlock_again() {
 }
 
 #[test]
+fn a_task_that_asked_several_times_gets_its_rlock_as_often() {
+    let mut house = House::of(RLOCK, &[], "abcd");
+    tell(
+        &mut house,
+        &[
+            ('a', acquire(1), &[], "a: granted"),
+            ('b', acquire(2), &[], ""),
+            ('c', acquire(3), &[], ""),
+            ('d', acquire(2), &[], ""),
+            // The third would wait for the second, and the second task for both.
+            ('a', Ask::LetGo, &[], "b: granted; d: granted"),
+            ('b', Ask::LetGo, &[], ""),
+            ('d', Ask::LetGo, &[], "c: granted"),
+        ],
+    );
+}
+
+#[test]
 fn a_semaphore_lets_nobody_pass_who_wants_less() {
     let many = |many| Ask::Acquire { many, by: Owner { pid: 1, task: 1 }, wait: true };
     let mut house = House::of(Kind::Permits { many: 3, most: None, reentrant: false }, &[], "abcd");

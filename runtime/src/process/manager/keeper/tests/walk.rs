@@ -298,6 +298,12 @@ impl World {
                 let is_waited_for = waits(|ask| matches!(ask, Ask::Acquire { many: 1, .. })) > 0
                     && waits(|ask| matches!(ask, Ask::Acquire { many: 2.., .. })) == 0;
                 assert!(self.permits == 0 || !is_waited_for, "{}", context());
+                let holds =
+                    |task| self.lines.values().any(|line| matches!(line, Line::Holds(_, by) if *by == task));
+                let is_kept_from_its_own = self.lines.values().any(
+                    |line| matches!(line, Line::Waits(Ask::Acquire { by, .. }) if self.kind == RLOCK && holds(by.task)),
+                );
+                assert!(!is_kept_from_its_own, "{}", context());
             }
             Kind::Barrier { parties } => {
                 assert!(waits(|ask| *ask == Ask::Arrive) < parties as usize, "{}", context());

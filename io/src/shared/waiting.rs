@@ -8,15 +8,12 @@ use super::{
 };
 use runtime_executor::time::Clock;
 use std::{
-    hint, io,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
-
-/// Looks at a seat before one sleeps: about what it costs to sleep and be woken.
-const SPINS: u32 = 300;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,13 +80,7 @@ impl Wait<'_> {
         }
         let clock = Clock::real();
         let deadline = limit.map(|limit| clock.now() + limit);
-        let spins = if limit == Some(Duration::ZERO) { 0 } else { SPINS };
-        for _ in 0..spins {
-            if let Some(answer) = self.look()? {
-                return Ok(Some(answer));
-            }
-            hint::spin_loop();
-        }
+        // To look for a while first does not pay: where all cores are busy, whoever is waited for gets none.
         loop {
             self.board.machine.look_after();
             if let Some(answer) = self.look()? {

@@ -164,10 +164,10 @@ fn a_barrier_is_broken_or_whole_whatever_instruction_somebody_died_at() {
     let _alone = alone();
     let wait = |board: &Arc<Board>| {
         assert_eq!(board.wait(Want::Round).block(Some(Duration::ZERO)).unwrap(), None);
-        board.break_up(false).unwrap();
+        board.reset().unwrap();
     };
     let (_, seen) = copies(Kind::Barrier, 2, nothing, wait, |copy| {
-        copy.break_up(false).unwrap();
+        copy.reset().unwrap();
         assert!(!copy.is_broken());
         assert_eq!(copy.arrived(), 0);
     });
@@ -311,8 +311,8 @@ fn fiddle(board: &Arc<Board>, seed: &mut u64) {
         10 => board.give_back(draw(seed, 3) as u32),
         11 => board.forget(1),
         12 => drop(board.add(draw(seed, 3) as u32)),
-        13 => drop(board.set(draw(seed, 2) == 0)),
-        14 => drop(board.break_up(draw(seed, 2) == 0)),
+        13 => drop(if draw(seed, 2) == 0 { board.set() } else { board.clear() }),
+        14 => drop(if draw(seed, 2) == 0 { board.break_up() } else { board.reset() }),
         _ => drop((board.free(), board.arrived(), board.is_locked())),
     }
 }

@@ -208,17 +208,23 @@ impl Board {
         self.machine.is_set()
     }
 
-    /// Sets the event, or clears it.
+    /// Sets the event: all pass who wait, and who come.
     ///
     /// # Errors
     /// In a forked child.
-    pub fn set(&self, is_set: bool) -> io::Result<()> {
+    pub fn set(&self) -> io::Result<()> {
         self.check()?;
-        if is_set {
-            self.machine.set();
-        } else {
-            self.machine.clear();
-        }
+        self.machine.set();
+        Ok(())
+    }
+
+    /// Clears the event: who comes has to wait.
+    ///
+    /// # Errors
+    /// In a forked child.
+    pub fn clear(&self) -> io::Result<()> {
+        self.check()?;
+        self.machine.clear();
         Ok(())
     }
 
@@ -237,17 +243,23 @@ impl Board {
         self.machine.is_broken()
     }
 
-    /// Breaks the barrier, or begins anew; who waits is told that it is broken.
+    /// Breaks the barrier: who waits, and who comes, is told.
     ///
     /// # Errors
     /// In a forked child.
-    pub fn break_up(&self, for_good: bool) -> io::Result<()> {
+    pub fn break_up(&self) -> io::Result<()> {
         self.check()?;
-        if for_good {
-            self.machine.break_up();
-        } else {
-            self.machine.reset();
-        }
+        self.machine.break_up();
+        Ok(())
+    }
+
+    /// Begins a new round of a barrier that is whole again; who waits is told that his was broken.
+    ///
+    /// # Errors
+    /// In a forked child.
+    pub fn reset(&self) -> io::Result<()> {
+        self.check()?;
+        self.machine.reset();
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use std::{
 
 pub(crate) use system::{claim, is_claimed, leave, open_own};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 mod system {
     #![expect(unsafe_code, reason = "locks of open file descriptions have no safe wrapper")]
 
@@ -69,7 +69,7 @@ mod system {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 mod system {
     #![expect(unsafe_code, reason = "kill has no safe wrapper")]
 

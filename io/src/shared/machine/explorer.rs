@@ -6,7 +6,7 @@
 
 mod tests;
 
-use super::{Ground, Kind, Machine, Outcome, Seat, at, seat};
+use super::{Ground, Kind, Machine, Outcome, Seat, Who, at, seat};
 use std::{
     io, panic,
     sync::{
@@ -37,6 +37,8 @@ struct Inner {
     /// Who dies, at which of his accesses.
     kills: Vec<(usize, usize)>,
     has_killed: bool,
+    /// How many of the dead had the lock, and had taken notice of it.
+    holders_killed: usize,
     /// What went wrong on the stage itself.
     fault: Option<&'static str>,
 }
@@ -61,6 +63,13 @@ impl Inner {
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;
         (self.seed >> 11) as usize % limit
+    }
+
+    /// As the rules have it (B5).
+    fn has_lock(&self, actor: usize) -> bool {
+        let granted = (0..16).any(|index| self.words[at::state(index)] & seat::STATE == seat::GRANTED);
+        let holder = Who::in_word(self.words[at::HOLDER]).slot();
+        !granted && holder.is_some_and(|slot| self.claims.get(slot) == Some(&Some(actor)))
     }
 
     fn choose(&mut self) {
@@ -104,6 +113,7 @@ impl Actors {
         inner.steps[self.me] += 1;
         if inner.kills.contains(&(self.me, step)) || inner.fault.is_some() {
             inner.has_killed = true;
+            inner.holders_killed += usize::from(inner.has_lock(self.me));
             // The turn stays here until its destructors have seen that nothing can be done.
             self.is_dead.store(true, Ordering::Relaxed);
             drop(inner);
@@ -253,6 +263,7 @@ fn await_for(machine: &Machine<Actors>, seat: &Seat, sleeps: usize) -> Option<Ou
 struct Played {
     words: Vec<u32>,
     steps: Vec<usize>,
+    holders_killed: usize,
     ledger: Ledger,
 }
 
@@ -271,6 +282,7 @@ fn play(kind: Kind, total: u32, roles: &[Role], last: Role, seed: u64, kills: &[
         steps: vec![0; count],
         kills: kills.to_vec(),
         has_killed: false,
+        holders_killed: 0,
         fault: None,
     };
     let stage = Arc::new(Stage { inner: Mutex::new(inner), turned: Condvar::new() });
@@ -311,7 +323,12 @@ fn play(kind: Kind, total: u32, roles: &[Role], last: Role, seed: u64, kills: &[
     let inner = stage.lock();
     assert_eq!(inner.fault, None, "seed {seed}, kills {kills:?}");
     let ledger = std::mem::take(&mut *ledger(&book));
-    Played { words: inner.words.clone(), steps: inner.steps.clone(), ledger }
+    Played {
+        words: inner.words.clone(),
+        steps: inner.steps.clone(),
+        holders_killed: inner.holders_killed,
+        ledger,
+    }
 }
 
 /// Nobody has anything, and nobody waits, once everybody has left.

@@ -115,7 +115,7 @@ impl Barrier {
     /// # Errors
     /// `Unsupported` in a forked child.
     pub fn abort(&self) -> io::Result<()> {
-        self.board.break_up(true)
+        self.board.break_up()
     }
 
     /// Begins anew; whoever waits gets [`BarrierError::Broken`].
@@ -123,7 +123,7 @@ impl Barrier {
     /// # Errors
     /// `Unsupported` in a forked child.
     pub fn reset(&self) -> io::Result<()> {
-        self.board.break_up(false)
+        self.board.reset()
     }
 
     /// How many go on together.

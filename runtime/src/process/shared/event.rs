@@ -45,7 +45,7 @@ impl Event {
     /// # Errors
     /// `Unsupported` in a forked child.
     pub fn set(&self) -> io::Result<()> {
-        self.board.set(true)
+        self.board.set()
     }
 
     /// Has those wait who come from now on.
@@ -53,7 +53,7 @@ impl Event {
     /// # Errors
     /// `Unsupported` in a forked child.
     pub fn clear(&self) -> io::Result<()> {
-        self.board.set(false)
+        self.board.clear()
     }
 
     /// Whether it is set. It may be otherwise by the time this returns.

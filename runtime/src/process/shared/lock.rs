@@ -27,7 +27,8 @@ use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 /// ```
 ///
 /// # Limits
-/// 256 processes, and 1,024 of their threads and tasks that wait. On Linux it needs `/proc`. A child that was forked and runs no other
+/// 256 processes, where one that got it in several messages counts as many times, and 1,024 of their threads and tasks that wait.
+/// On Linux it needs `/proc`. A child that was forked and runs no other
 /// program has to get the lock anew, as a message, and as long as it lives, its parent's death goes unnoticed. A process that
 /// is stopped, and not dead, keeps what it has.
 #[derive(Clone, Debug)]

@@ -309,12 +309,12 @@ async fn slow_end() {
     println!("main has ended");
 }
 
-/// More than anybody remembers one by one: a half is joined, of the other no handle is left.
+/// More than anybody remembers one by one: a half is joined, of the other no handle is left, and the first of those last longest.
 #[runtime::main]
 async fn many() {
     for n in 0..20 {
         Process::spawn(say_after, (0, format!("joined {n}"))).unwrap().join().await.unwrap();
-        drop(Process::spawn(say_after, (60, format!("dropped {n}"))).unwrap());
+        drop(Process::spawn(say_after, (if n < 3 { 200 } else { 10 }, format!("dropped {n}"))).unwrap());
     }
     println!("main has ended");
 }

@@ -5,6 +5,7 @@
 mod ending;
 mod entering;
 mod managing;
+mod pooling;
 mod sharing;
 mod starting;
 mod talking;
@@ -30,9 +31,10 @@ pub(crate) fn run(name: &str) -> ExitCode {
         .iter()
         .chain(ending::ALL)
         .chain(entering::ALL)
+        .chain(pooling::ALL)
+        .chain(managing::ALL)
         .chain(talking::ALL)
-        .chain(sharing::ALL)
-        .chain(managing::ALL);
+        .chain(sharing::ALL);
     let found = programs.copied().find(|(its, _)| *its == name);
     found.unwrap_or_else(|| panic!("there is no program {name}")).1()
 }

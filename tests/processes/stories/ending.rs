@@ -202,5 +202,9 @@ fn of_many_nobody_is_forgotten() {
     assert_eq!(said.lines.len(), 41);
     let end = said.place_of(END);
     assert!((0..20).all(|n| said.place_of(&format!("joined {n}")) < end));
+    assert!(
+        (0..3).all(|n| said.place_of(&format!("dropped {n}")) > end),
+        "else nothing is proved: {said:#?}"
+    );
     assert!((0..20).all(|n| said.count_since(0, &format!("dropped {n}")) == 1));
 }

@@ -3,6 +3,7 @@
 mod ending;
 mod entering;
 mod managing;
+mod pooling;
 mod sharing;
 mod starting;
 mod talking;
@@ -20,7 +21,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Story> {
         .iter()
         .chain(ending::ALL)
         .chain(entering::ALL)
+        .chain(pooling::ALL)
+        .chain(managing::ALL)
         .chain(talking::ALL)
         .chain(sharing::ALL)
-        .chain(managing::ALL)
 }

@@ -22,7 +22,7 @@ pub(crate) use self::cradle::Cradle;
 pub use self::entry::{Init, init};
 pub(crate) use self::entry::{enter_main, enter_test};
 
-use super::{death, packet::Packets};
+use super::{child::family::Family, death, packet::Packets};
 use crate::cluster::BuildId;
 use cradle::Notice;
 use runtime_io::process::{Child, Launch, ProgramFile, Stdio};
@@ -114,6 +114,9 @@ impl Birth {
             name: self.name,
         };
         let child = launch.env(cradle::VARIABLE, notice.to_string()).spawn()?;
+        if self.role != Role::Process {
+            Family::take_in_servant(child.handle());
+        }
         Ok(Newborn { child, line })
     }
 }

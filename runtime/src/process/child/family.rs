@@ -1,7 +1,8 @@
 //! What becomes of children when who has started them ends.
 //!
 //! The rules are those of Python's `multiprocessing`, per runtime: a runtime has a family, the processes that were started
-//! in it. Those that were started outside of any runtime are the family of the program.
+//! in it. Those that were started outside of any runtime are the family of the program, and so are the processes of pools and
+//! managers.
 //!
 //! ```text
 //! the end, or a panic of main ──> daemons: SIGTERM ──> tasks are cancelled … ──> daemons that are still there after GRACE: SIGKILL
@@ -59,10 +60,16 @@ impl Family {
 
     /// Takes a child into the family of this thread's runtime, or of the program.
     pub(super) fn take_in(child: &ChildHandle, is_daemon: bool) {
-        let add = |family: &Self| family.add(Member { child: child.clone(), is_daemon, deadline: None });
-        if current::with_extension(|family: &Rc<Self>| add(family)).is_none() {
-            add(&STRAYS);
+        let member = || Member { child: child.clone(), is_daemon, deadline: None };
+        if current::with_extension(|family: &Rc<Self>| family.add(member())).is_none() {
+            STRAYS.add(member());
         }
+    }
+
+    /// Takes in a child that works for others, as those of a pool do. They end with what has them, which may be used in several
+    /// runtimes; the program only sees to it that none outlives it.
+    pub(in crate::process) fn take_in_servant(child: ChildHandle) {
+        STRAYS.add(Member { child, is_daemon: true, deadline: None });
     }
 
     fn lock(&self) -> MutexGuard<'_, Members> {

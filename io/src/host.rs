@@ -7,7 +7,7 @@ pub use identity::{Identity, drop_privileges};
 
 use crate::{
     signal::SignalKind,
-    sys::{child, limits, machine, mapping::Mapping, memory, signal},
+    sys::{child, limits, machine, mapping::Mapping, signal},
 };
 use std::{
     fs, io,
@@ -227,8 +227,7 @@ fn oom_kills_in(groups: &str, tree: &Path) -> Option<u64> {
 
 /// Cells of memory that this process shares with those to which it gives the descriptor.
 ///
-/// On Linux it is sealed: nobody who gets it can change its length, and so nobody can have it end another's process. It
-/// stays mapped as long as the process lives, so make few.
+/// On Linux it is sealed: nobody who gets it can change its length, and so nobody can have it end another's process.
 ///
 /// ```
 /// use runtime_io::host::SharedMemory;
@@ -243,7 +242,7 @@ fn oom_kills_in(groups: &str, tree: &Path) -> Option<u64> {
 #[derive(Debug)]
 pub struct SharedMemory {
     fd: OwnedFd,
-    cells: &'static [AtomicU64],
+    mapping: Mapping,
 }
 
 impl SharedMemory {
@@ -252,8 +251,8 @@ impl SharedMemory {
     /// # Errors
     /// `InvalidInput` for no cells, or more than there can be; or if the system has no memory or descriptors left.
     pub fn create(cells: usize) -> io::Result<Self> {
-        let (fd, cells) = memory::create(cells)?;
-        Ok(Self { fd, cells })
+        let (fd, mapping) = Mapping::create(cells, 0)?;
+        Ok(Self { fd, mapping })
     }
 
     /// Takes what another process has made.
@@ -261,13 +260,19 @@ impl SharedMemory {
     /// # Errors
     /// `InvalidData` if it is no such memory, could be shortened, or has not exactly so many cells.
     pub fn from_fd(fd: OwnedFd, cells: usize) -> io::Result<Self> {
-        let (fd, cells) = memory::open(fd, cells)?;
-        Ok(Self { fd, cells })
+        let (fd, mapping) = Mapping::open(fd, cells, 0)?;
+        Ok(Self { fd, mapping })
     }
 
-    /// The cells. They stay when this is dropped.
-    pub fn cells(&self) -> &'static [AtomicU64] {
-        self.cells
+    /// The cells.
+    #[inline]
+    pub fn cells(&self) -> &[AtomicU64] {
+        self.mapping.cells()
+    }
+
+    /// What to give to others, and the cells, which stay as long as the process lives.
+    pub fn into_static(self) -> (OwnedFd, &'static [AtomicU64]) {
+        (self.fd, self.mapping.into_static())
     }
 
     /// What to give to another process.

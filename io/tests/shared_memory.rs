@@ -30,8 +30,8 @@ fn a_child_counts_in_its_parents_cells() {
     let number = launch.descriptor(memory.fd().try_clone_to_owned().unwrap());
     let ended = run(async { launch.env(CHILD, number.to_string()).spawn().unwrap().wait().await.unwrap() });
     assert!(ended.success(), "{ended}");
-    let cells = memory.cells();
-    drop(memory);
+    let (fd, cells) = memory.into_static();
+    drop(fd);
     assert_eq!(
         (cells[0].load(Relaxed), cells[511].load(Relaxed)),
         (42, 7),
@@ -66,4 +66,25 @@ fn another_length_is_refused() {
     for cells in [0, usize::MAX, usize::MAX / 8 + 1] {
         assert_eq!(SharedMemory::create(cells).unwrap_err().kind(), ErrorKind::InvalidInput, "{cells}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_nobody_uses_is_not_mapped() {
+    use std::{fs, os::linux::fs::MetadataExt};
+
+    let mapped = |inode: u64| {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.split_whitespace().nth(4) == Some(&inode.to_string())).count()
+    };
+    let memory = SharedMemory::create(512).unwrap();
+    let inode = fs::File::from(memory.fd().try_clone_to_owned().unwrap()).metadata().unwrap().st_ino();
+    let again = SharedMemory::from_fd(memory.fd().try_clone_to_owned().unwrap(), 512).unwrap();
+    assert_eq!(mapped(inode), 2);
+    drop(again);
+    assert_eq!(mapped(inode), 1);
+    let (fd, cells) = memory.into_static();
+    drop(fd);
+    cells[511].store(1, Relaxed);
+    assert_eq!(mapped(inode), 1, "for ever");
 }

@@ -417,6 +417,30 @@ fn callbacks_of_a_runtime_that_has_ended_are_dropped_and_the_job_is_not() {
     pool.blocking_shutdown(Shutdown::Wait);
 }
 
+/// What panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn callbacks_that_panic_when_they_are_dropped_do_not_end_the_process() {
+    let pool = ThreadPool::new(1);
+    let (gate, opens) = channel::<()>();
+    let mut job = pool.submit(move || opens.recv().is_err(), ());
+    runtime::run(async {
+        for _ in 0..3 {
+            let bomb = Bomb;
+            job.on_done(move |_| drop(bomb));
+        }
+    });
+    drop(gate);
+    assert!(job.get(None).unwrap());
+}
+
 #[test]
 fn callbacks_of_several_runtimes_are_called_each_in_its_own() {
     let pool = ThreadPool::new(1);

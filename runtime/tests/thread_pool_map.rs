@@ -213,6 +213,16 @@ async fn others_have_their_turn_while_results_are_taken() {
     pool.shutdown(Shutdown::Wait).await;
 }
 
+#[runtime::test]
+async fn who_blocks_for_many_results_in_a_task_needs_no_budget() {
+    let pool = ThreadPool::new(2);
+    assert_eq!(pool.map(0..500, |n| n).blocking().map(Result::unwrap).sum::<u32>(), 124_750);
+    assert_eq!(pool.imap_unordered(0..500, |n| n).blocking().map(Result::unwrap).sum::<u32>(), 124_750);
+    let counted = pool.map(0..500, |n| n).progress().blocking();
+    assert_eq!(counted.map(Result::unwrap).sum::<u32>(), 124_750);
+    pool.shutdown(Shutdown::Wait).await;
+}
+
 #[runtime::test(start_paused = true)]
 async fn progress_is_told_no_more_often_than_asked_and_the_end_always() {
     let pool = ThreadPool::new(1);

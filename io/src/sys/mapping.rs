@@ -2,7 +2,8 @@
 //!
 //! - **N1** What is mapped is a memory file of exactly the length that is mapped, sealed against any change of length before
 //!   (elsewhere than on Linux, an unlinked file to which only those have access whom we gave it).
-//! - **N2** It stays mapped as long as its [`Mapping`], and nothing that borrows from it outlives that.
+//! - **N2** It stays mapped as long as its [`Mapping`], and nothing that borrows from it outlives that; or as long as the
+//!   program, if nobody has the [`Mapping`] any more to drop it.
 //! - **N3** First come the cells, then the words: no byte is both. Every process uses them as atomics only; all bit patterns are
 //!   valid, so whoever else has the memory may write what he likes.
 
@@ -12,6 +13,7 @@ use super::anonymous;
 use std::{
     fs::File,
     io,
+    mem::ManuallyDrop,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     ptr::{self, NonNull},
     slice,
@@ -34,7 +36,7 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Makes a file with so many zeroes in memory, and maps it.
     pub(crate) fn create(cells: usize, words: usize) -> io::Result<(OwnedFd, Self)> {
-        let file = anonymous::create(c"runtime-board")?;
+        let file = anonymous::create(c"runtime-shared")?;
         file.set_len(bytes(cells, words)? as u64)?;
         anonymous::seal(file.as_fd(), anonymous::LENGTH)?;
         let mapping = Self::map(file.as_fd(), cells, words)?;
@@ -76,6 +78,13 @@ impl Mapping {
     pub(crate) fn cells(&self) -> &[AtomicU64] {
         // SAFETY: N1, N2, N3; a mapping begins with a page, so it is aligned.
         unsafe { slice::from_raw_parts(self.at.as_ptr(), self.cells) }
+    }
+
+    /// The cells, as long as the program runs.
+    pub(crate) fn into_static(self) -> &'static [AtomicU64] {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: N1, N2, N3; as in `cells`, and nobody will unmap it.
+        unsafe { slice::from_raw_parts(this.at.as_ptr(), this.cells) }
     }
 
     /// Words of 32 bits, on which one can wait.

@@ -37,7 +37,6 @@ pub(crate) mod life;
 pub(crate) mod limits;
 pub(crate) mod machine;
 pub(crate) mod mapping;
-pub(crate) mod memory;
 pub(crate) mod packet;
 #[cfg(all(target_os = "linux", any(target_env = "gnu", target_env = "musl"), not(miri)))]
 pub(crate) mod page_cache;

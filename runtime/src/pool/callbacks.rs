@@ -1,5 +1,6 @@
 //! What waits on a reactor for the end of jobs elsewhere: closures that never leave their thread, known by numbers that do.
 
+use super::error::isolate;
 use runtime_executor::current;
 use std::{any::Any, cell::RefCell, collections::BTreeMap, fmt};
 
@@ -32,6 +33,15 @@ impl Callbacks {
     pub(super) fn take(number: u64) -> Option<Callback> {
         current::with_extension(|Self(registered)| registered.borrow_mut().callbacks.remove(&number))
             .flatten()
+    }
+}
+
+impl Drop for Callbacks {
+    /// Of jobs that have not ended: what they own is the user's, and may panic when it is dropped.
+    fn drop(&mut self) {
+        for callback in std::mem::take(&mut self.0.get_mut().callbacks).into_values() {
+            isolate(|| drop(callback));
+        }
     }
 }
 

@@ -70,7 +70,8 @@ impl<T: Send + 'static> Job<T> {
     /// Why there is no result; [`JobError::Elapsed`] if the time is over, and then it may be called again.
     ///
     /// # Panics
-    /// If the outcome was given before; in a callback of the same job, which could never be over.
+    /// If the outcome was given before; in a callback of the same job, which could never be over; without a limit, if the job
+    /// has a callback in a runtime of this thread that does not run now.
     #[track_caller]
     pub fn get(&mut self, timeout: impl Into<Option<Duration>>) -> Result<T, JobError> {
         let limit = timeout.into();
@@ -104,6 +105,11 @@ impl<T: Send + 'static> Job<T> {
             if limit.is_none() && Arc::clone(&self.source).help() {
                 continue;
             }
+            assert!(
+                limit.is_some() || !self.source.ticket().is_stuck_here(),
+                "`get` would wait for ever: before it has the outcome, a callback of the job is to be called in a runtime of \
+                 this thread, which does not run now. Call `get` inside of that, or `await` the job there"
+            );
             let left = deadline.map(|deadline| deadline.saturating_duration_since(clock.now()));
             let is_over = left == Some(Duration::ZERO);
             if is_over || !(self.source.drive(left) || doze.sleep(left)) {

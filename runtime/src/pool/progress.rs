@@ -125,6 +125,16 @@ impl<S, F: FnMut(Count)> Progress<S, F> {
     pub fn count(&self) -> Count {
         self.count
     }
+
+    /// One more, or none any more.
+    fn note(&mut self, is_one_more: bool) {
+        if is_one_more {
+            self.count.done += 1;
+            self.told.note(self.count);
+        } else {
+            self.told.tell(self.count);
+        }
+    }
 }
 
 impl<S: Stream + Unpin, F: FnMut(Count)> Progress<S, F> {
@@ -200,14 +210,9 @@ impl<S: Stream + Unpin, F: FnMut(Count)> Stream for Progress<S, F> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let Self { results, count, told } = self.get_mut();
-        let next = ready!(Pin::new(results).poll_next(context));
-        if next.is_some() {
-            count.done += 1;
-            told.note(*count);
-        } else {
-            told.tell(*count);
-        }
+        let this = self.get_mut();
+        let next = ready!(Pin::new(&mut this.results).poll_next(context));
+        this.note(next.is_some());
         Poll::Ready(next)
     }
 
@@ -219,6 +224,12 @@ impl<S: Stream + Unpin, F: FnMut(Count)> Stream for Progress<S, F> {
 impl<S: Results, F: FnMut(Count)> Results for Progress<S, F> {
     fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool {
         self.results.any_open(f)
+    }
+
+    fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let next = ready!(self.results.poll_free(context));
+        self.note(next.is_some());
+        Poll::Ready(next)
     }
 }
 

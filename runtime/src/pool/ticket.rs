@@ -77,6 +77,8 @@ enum Stage {
 /// A callback, where it is.
 struct Listener {
     home: RuntimeId,
+    /// That of the runtime.
+    thread: ThreadId,
     number: u64,
     /// Whoever does the job works for that runtime as well.
     _outside: Option<OutsideWork>,
@@ -156,6 +158,14 @@ impl<T> Ticket<T> {
         Poll::Ready(outcome)
     }
 
+    /// Whether the next callback is to be called by a runtime of this thread that does not run now, and cannot as long as
+    /// this thread waits.
+    pub(super) fn is_stuck_here(&self) -> bool {
+        let state = lock(&self.0);
+        let next = state.listeners.front().filter(|_| state.stage == Stage::Telling);
+        next.is_some_and(|next| next.thread == thread::current().id() && !next.home.is_current())
+    }
+
     /// Whether this thread is inside a callback of this very job.
     pub(super) fn is_told_here(&self) -> bool {
         lock(&self.0).teller == Some(thread::current().id())
@@ -210,7 +220,8 @@ impl<T: Send + 'static> dyn Source<T> {
             drop(Callbacks::take(number));
             panic!("`on_done` on a job that has given its outcome: call it before")
         }
-        state.listeners.push_back(Listener { home, number, _outside: OutsideWork::begin() });
+        let thread = thread::current().id();
+        state.listeners.push_back(Listener { home, thread, number, _outside: OutsideWork::begin() });
         if is_over {
             state.stage = Stage::Telling;
             drop(state);

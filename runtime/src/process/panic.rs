@@ -6,7 +6,7 @@ use std::{
     error::Error,
     fmt,
     panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind},
-    sync::{Mutex, Once, PoisonError},
+    sync::{Mutex, MutexGuard, Once, PoisonError},
     thread::{self, ThreadId},
 };
 
@@ -20,8 +20,9 @@ pub struct RemotePanic {
 /// Longer messages are cut: a panic is to be read by people.
 const MAX_MESSAGE_BYTES: usize = 16 << 10;
 
-/// Where the panics happened that are under way, by thread.
-static UNDER_WAY: Mutex<Vec<(ThreadId, RemotePanic)>> = Mutex::new(Vec::new());
+/// The threads that are inside of [`catch`], and the last panic of each. Panics of others are nobody's business here: there may
+/// be any number of those, and nobody would take them out again.
+static INSIDE: Mutex<Vec<(ThreadId, Option<RemotePanic>)>> = Mutex::new(Vec::new());
 
 impl RemotePanic {
     /// What was said. Of a payload that is no text: that it is none.
@@ -49,40 +50,46 @@ impl RemotePanic {
 /// Calls `f`; its panic is kept, with the place where it happened.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, RemotePanic> {
     static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let former = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            note(info);
-            former(info);
-        }));
-    });
-    forget();
-    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+    // In the middle of a panic the standard library does not let anybody change the hook: then there is no place to be told.
+    if !thread::panicking() {
+        HOOK.call_once(|| {
+            let former = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                note(info);
+                former(info);
+            }));
+        });
+    }
+    inside().push((thread::current().id(), None));
+    let caught = catch_unwind(AssertUnwindSafe(f));
+    let noted = leave();
+    caught.map_err(|payload| {
         let panic = RemotePanic::new(&*payload, None);
         // What the payload does when it is dropped is no reason to end.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             std::mem::forget(again);
         }
         // One that was caught further in is not this one.
-        forget().filter(|noted| noted.message == panic.message).unwrap_or(panic)
+        noted.filter(|noted| noted.message == panic.message).unwrap_or(panic)
     })
 }
 
+fn inside() -> MutexGuard<'static, Vec<(ThreadId, Option<RemotePanic>)>> {
+    INSIDE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn note(info: &PanicHookInfo<'_>) {
-    let location = info.location().map(ToString::to_string);
-    let noted = RemotePanic::new(info.payload(), location);
-    let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
     let this = thread::current().id();
-    under_way.retain(|(thread, _)| *thread != this);
-    under_way.push((this, noted));
+    if let Some((_, noted)) = inside().iter_mut().rfind(|(thread, _)| *thread == this) {
+        *noted = Some(RemotePanic::new(info.payload(), info.location().map(ToString::to_string)));
+    }
 }
 
 /// What was noted for this thread.
-fn forget() -> Option<RemotePanic> {
-    let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-    let this = thread::current().id();
-    let at = under_way.iter().position(|(thread, _)| *thread == this)?;
-    Some(under_way.swap_remove(at).1)
+fn leave() -> Option<RemotePanic> {
+    let (mut inside, this) = (inside(), thread::current().id());
+    let at = inside.iter().rposition(|(thread, _)| *thread == this)?;
+    inside.remove(at).1
 }
 
 impl fmt::Display for RemotePanic {
@@ -101,7 +108,10 @@ impl Error for RemotePanic {}
 #[cfg(test)]
 mod tests {
     use super::catch;
-    use std::panic::{catch_unwind, panic_any, resume_unwind};
+    use std::{
+        panic::{catch_unwind, panic_any, resume_unwind},
+        thread,
+    };
 
     #[test]
     fn message_and_place_are_those_of_the_panic_that_came_out() {
@@ -120,6 +130,23 @@ mod tests {
         let passed_on = passed_on.unwrap_err();
         assert_eq!((passed_on.message(), passed_on.location()), ("passed on", None));
         assert_eq!(catch(|| panic_any(7)).unwrap_err().message(), "a payload that is no text");
+    }
+
+    #[test]
+    fn panics_that_nobody_catches_here_are_not_kept() {
+        let mut other_id = None;
+        let caught = catch(|| {
+            thread::scope(|scope| {
+                let other = scope.spawn(|| assert!(thread::panicking(), "another thread's"));
+                other_id = Some(other.thread().id());
+                other.join().unwrap_err();
+            });
+            assert_eq!(catch(|| panic!("further in")).unwrap_err().message(), "further in");
+            panic!("out of order")
+        });
+        assert!(caught.unwrap_err().location().is_some());
+        let here = thread::current().id();
+        assert!(!super::inside().iter().any(|(id, _)| *id == here || Some(*id) == other_id));
     }
 
     #[test]

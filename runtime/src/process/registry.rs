@@ -6,12 +6,15 @@
 //! the program, the same in each of its processes, and a function is the number of its entry: what comes over a wire is an
 //! index to be checked against a length, and no address.
 //!
-//! - **R1** The section holds nothing but entries, each a [`Describe`] in the width and at the alignment of a pointer. Both the
-//!   assembler's directive and the one static of Rust's see to that.
+//! - **R1** The section holds nothing but entries, each an [`Entry`]: two pointers at the alignment of one. Both the assembler's
+//!   directive and the statics of Rust's see to that. A program may have several copies of this package in it (two versions,
+//!   for two packages that it uses): each has entries there, and knows its own by [`COPY`]. Of another's it uses no more than
+//!   that. **Whoever changes what an entry is gives the section another name.**
 //! - **R2** `START` and `STOP` are its bounds. It is never empty, so the linker defines both; and it is never written to, but by
 //!   the loader, before anything runs.
-//! - **R3** A type without size has one value, and reading it reads nothing. A `fn` item is nothing but its type; so is a closure
-//!   that captures nothing. (One that captures a value without size had it when it was named, in this program.)
+//! - **R3** A type without size has one value, or none, of which the standard library takes notice (`zeroed` panics). A `fn` item
+//!   is nothing but its type; so is a closure that captures nothing. (One that captures a value without size had it when it
+//!   was named, in this program.)
 
 #![expect(unsafe_code, reason = "a table that the linker puts together")]
 
@@ -26,13 +29,22 @@ use std::{
     any::{TypeId, type_name},
     collections::HashMap,
     error::Error,
-    fmt, io,
-    ptr::NonNull,
-    sync::OnceLock,
+    fmt, io, mem, ptr,
+    sync::{OnceLock, atomic::AtomicBool},
 };
 
-/// An entry: says what there is to know of a function.
+#[repr(C)]
+struct Entry {
+    /// Of whom it is.
+    copy: &'static AtomicBool,
+    describe: Describe,
+}
+
+/// Says what there is to know of a function.
 type Describe = fn() -> Described;
+
+/// This copy of the package, by where it lies. It can be written, and so no linker takes it and another for the same.
+static COPY: AtomicBool = AtomicBool::new(false);
 
 /// How a function is called with what came over a wire; see [`FunctionId::call`].
 type Call = fn(&Host, usize, Packet, Vec<u8>) -> Result<Packet, CallError>;
@@ -94,23 +106,23 @@ mod format {
     pub(super) use {pushsection, section};
 }
 
-/// A pointer, for the assembler.
+/// Two pointers, for the assembler.
 #[cfg(target_pointer_width = "64")]
-macro_rules! pointer {
+macro_rules! entry {
     () => {
-        ".balign 8\n.8byte {}"
+        ".balign 8\n.8byte {}\n.8byte {}"
     };
 }
 #[cfg(target_pointer_width = "32")]
-macro_rules! pointer {
+macro_rules! entry {
     () => {
-        ".balign 4\n.4byte {}"
+        ".balign 4\n.4byte {}\n.4byte {}"
     };
 }
 
 #[unsafe(link_section = format::section!())]
 #[used]
-static NONE: Describe = describe_none;
+static NONE: Entry = Entry { copy: &COPY, describe: describe_none };
 
 unsafe extern "C" {
     #[cfg_attr(not(target_vendor = "apple"), link_name = "__start_runtime_functions")]
@@ -143,23 +155,30 @@ fn enter<F: Function<A, K>, A: super::Data, K: 'static>() {
     unsafe {
         std::arch::asm!(
             format::pushsection!(),
-            pointer!(),
+            entry!(),
             ".popsection",
+            sym COPY,
             sym describe::<F, A, K>,
             options(nomem, nostack, preserves_flags)
         );
     }
 }
 
-/// All entries of this program.
-fn table() -> &'static [Describe] {
+/// All entries of this program, also those of other copies of this package.
+fn table() -> &'static [Entry] {
     if cfg!(miri) {
         return &[];
     }
     let (start, stop) = (&raw const START, &raw const STOP);
-    let count = (stop.addr() - start.addr()) / size_of::<Describe>();
+    let count = (stop.addr() - start.addr()) / size_of::<Entry>();
     // SAFETY: R1, R2.
-    unsafe { std::slice::from_raw_parts(start.cast::<Describe>(), count) }
+    unsafe { std::slice::from_raw_parts(start.cast::<Entry>(), count) }
+}
+
+impl Entry {
+    fn is_ours(&self) -> bool {
+        ptr::eq(self.copy, &raw const COPY)
+    }
 }
 
 /// The number of a function in every process of this program.
@@ -178,8 +197,8 @@ pub(crate) fn id_of<F: Function<A, K>, A: super::Data, K: 'static>() -> io::Resu
     enter::<F, A, K>();
     let numbers = NUMBERS.get_or_init(|| {
         // Code that was compiled twice has two entries; the first is as good as the second.
-        let entries = table().iter().enumerate().rev();
-        entries.map(|(number, describe)| (describe().id, number as u32)).collect()
+        let entries = table().iter().enumerate().rev().filter(|(_, entry)| entry.is_ours());
+        entries.map(|(number, entry)| ((entry.describe)().id, number as u32)).collect()
     });
     numbers.get(&describe::<F, A, K>().id).copied().map(FunctionId).ok_or_else(|| {
         let name = type_name::<F>();
@@ -198,12 +217,12 @@ impl FunctionId {
 
     /// The function of a number that has travelled, if there is one.
     pub(crate) fn from_number(number: u32) -> Result<Self, CallError> {
-        let is_there = usize::try_from(number).is_ok_and(|number| number < table().len());
-        if is_there { Ok(Self(number)) } else { Err(CallError::Unknown(number)) }
+        let entry = usize::try_from(number).ok().and_then(|number| table().get(number));
+        if entry.is_some_and(Entry::is_ours) { Ok(Self(number)) } else { Err(CallError::Unknown(number)) }
     }
 
     fn describe(self) -> Described {
-        table()[self.0 as usize]()
+        (table()[self.0 as usize].describe)()
     }
 
     /// Its path in the program, for people.
@@ -236,8 +255,8 @@ fn call_one<F: Function<A, K>, A: super::Data, K: 'static>(
     // What reads and writes the user's types is the user's code too.
     let outcome = panic::catch(|| {
         let arguments = luggage::decode_behind::<A>(offset, arguments).map_err(CallError::Arguments)?;
-        // SAFETY: R3; `id_of` cannot be compiled for a type that has a size, and without it nobody knows this number.
-        let function = unsafe { NonNull::<F>::dangling().read() };
+        // SAFETY: R3; `id_of` cannot be compiled for a type that has a size, and without it there is no entry for this.
+        let function = unsafe { mem::zeroed::<F>() };
         let result = function.call(arguments, host);
         luggage::encode_behind(reply, &result).map_err(CallError::Result)
     });
@@ -259,8 +278,9 @@ impl Error for CallError {}
 
 #[cfg(all(test, not(miri)))]
 mod tests {
-    use super::{CallError, FunctionId, id_of, table};
+    use super::{CallError, Entry, FunctionId, id_of, table};
     use crate::process::{Data, Function, host::Host, luggage, packet::Packet};
+    use std::sync::atomic::AtomicBool;
 
     fn square(n: u64) -> u64 {
         n * n
@@ -302,9 +322,23 @@ mod tests {
             );
         }
         // The first entry, wherever the linker has put it, is nobody's or somebody's, and never a reason to end.
-        let nobody = (0..table().len() as u32).find(|&number| FunctionId(number).name().is_empty()).unwrap();
-        let called = FunctionId(nobody).call(&Host::new(), 0, Packet::default(), Vec::new());
+        let ours = (0..table().len() as u32).filter_map(|number| FunctionId::from_number(number).ok());
+        let nobody = ours.into_iter().find(|function| function.name().is_empty()).unwrap();
+        let called = nobody.call(&Host::new(), 0, Packet::default(), Vec::new());
         assert!(matches!(called, Err(CallError::Unknown(_))));
+    }
+
+    /// As another version of this package would have it in the program, whose `Described` may be anything.
+    #[unsafe(link_section = super::format::section!())]
+    #[used]
+    static FOREIGN: Entry = Entry { copy: &ELSEWHERE, describe: || panic!("it is another copy's") };
+    static ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+    #[test]
+    fn entries_of_another_copy_of_this_package_are_left_alone() {
+        let foreign = table().iter().position(|entry| std::ptr::eq(entry, &raw const FOREIGN)).unwrap();
+        assert!(matches!(FunctionId::from_number(foreign as u32), Err(CallError::Unknown(_))));
+        assert_eq!(call(square, 3).unwrap(), 9);
     }
 
     #[test]

@@ -61,7 +61,10 @@ use std::{
     os::{fd::OwnedFd, unix::net},
     path::PathBuf,
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -86,8 +89,8 @@ fn try_run(cluster: Cluster, main: Main) -> io::Result<Outcome> {
     let cores = host::allowed_cores()?;
     let workers = cluster.settings.workers.count(cores.len());
     let seats = MIN_SEATS.max(workers.saturating_mul(SEATS_PER_WORKER));
-    let memory = SharedMemory::create(Layout::cells(seats))?;
-    let layout = Layout::create(memory.cells(), seats);
+    let memory = SharedMemory::create(Layout::cells(seats))?.into_static();
+    let layout = Layout::create(memory.1, seats);
     let office = PostOffice::new(Limits::default());
     let counters = Counters::of_supervisor(layout);
     let runtime = Builder::new().extension(counters).extension(office.clone()).build()?;
@@ -125,7 +128,7 @@ struct Supervisor {
     router: Router,
     memory: Rc<MemoryWatch>,
     counters: Layout,
-    counters_memory: SharedMemory,
+    counters_memory: (OwnedFd, &'static [AtomicU64]),
     /// Seats in the counters that are free.
     seats: Vec<usize>,
     cores: Vec<usize>,
@@ -147,7 +150,7 @@ impl Supervisor {
         cluster: Cluster,
         main: Main,
         log: Log,
-        (counters, counters_memory): (Layout, SharedMemory),
+        (counters, counters_memory): (Layout, (OwnedFd, &'static [AtomicU64])),
         (cores, workers): (Vec<usize>, usize),
     ) -> io::Result<Self> {
         let Cluster { mut settings, plan, places, hooks, adopts_orphans } = cluster;
@@ -414,12 +417,10 @@ impl Supervisor {
 
     fn start(&self, birth: &Birth) -> io::Result<(Body, (UnixStream, UnixStream))> {
         let life_line = self.workers_life_line.try_clone()?.into();
+        let &(ref fd, cells) = &self.counters_memory;
         let counters = match self.settings.mode {
-            Mode::Processes => {
-                let cells = self.counters_memory.cells().len();
-                Memory::Elsewhere(self.counters_memory.fd().try_clone_to_owned()?, cells)
-            }
-            Mode::Threads => Memory::Here(self.counters_memory.cells()),
+            Mode::Processes => Memory::Elsewhere(fd.try_clone()?, cells.len()),
+            Mode::Threads => Memory::Here(cells),
         };
         let (seat, control, data) = Seat::new(life_line, counters, birth.seat)?;
         let sockets = (UnixStream::from_std(control)?, UnixStream::from_std(data)?);

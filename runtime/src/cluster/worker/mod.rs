@@ -138,7 +138,7 @@ pub(super) fn run(seat: Seat, plan: &Plan, main: &Main, announce: impl FnOnce(Ha
 fn live(seat: Seat, plan: &Plan, main: &Main, announce: impl FnOnce(Handle)) -> Result<ExitCode, Misfit> {
     let cells = match seat.counters {
         Memory::Here(cells) => cells,
-        Memory::Elsewhere(fd, cells) => SharedMemory::from_fd(fd, cells)?.cells(),
+        Memory::Elsewhere(fd, cells) => SharedMemory::from_fd(fd, cells)?.into_static().1,
     };
     let layout = Layout::open(cells).map_err(io::Error::other)?;
     let (outbox, outgoing) = outbox(UNREAD_BYTES);

@@ -3,7 +3,6 @@
 use super::Results;
 use crate::doze::Doze;
 use std::{
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -26,13 +25,13 @@ impl<S: Results> Iterator for Blocking<S> {
         let results = &mut self.0;
         #[cfg(feature = "greenlet")]
         if crate::greenlet::is_inside() {
-            let next = std::future::poll_fn(|context| Pin::new(&mut *results).poll_next(context));
+            let next = std::future::poll_fn(|context| std::pin::Pin::new(&mut *results).poll_next(context));
             return crate::greenlet::wait(next);
         }
         let doze = Arc::new(Doze::default());
         let waker = Arc::clone(&doze).into();
         loop {
-            if let Poll::Ready(next) = Pin::new(&mut *results).poll_next(&mut Context::from_waker(&waker)) {
+            if let Poll::Ready(next) = results.poll_free(&mut Context::from_waker(&waker)) {
                 return next;
             }
             if !results.any_open(&mut |job| job.push()) {

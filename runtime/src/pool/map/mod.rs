@@ -128,7 +128,22 @@ impl<I: Iterator, T: Send + 'static> Stream for Map<I, T> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         ready!(current::poll_budget(context));
-        let Self { feed, jobs } = self.get_mut();
+        self.get_mut().poll_free(context)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        added(self.feed.size_hint(), self.jobs.len())
+    }
+}
+
+impl<I: Iterator, T: Send + 'static> Results for Map<I, T> {
+    fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool {
+        // The first is the one that is waited for.
+        self.jobs.front().is_some_and(|job| f(&job.0))
+    }
+
+    fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { feed, jobs } = self;
         while let Some(job) = feed.next_job(jobs.len()) {
             jobs.push_back(job);
         }
@@ -137,10 +152,6 @@ impl<I: Iterator, T: Send + 'static> Stream for Map<I, T> {
         jobs.pop_front();
         Poll::Ready(Some(outcome))
     }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        added(self.feed.size_hint(), self.jobs.len())
-    }
 }
 
 /// Results of jobs, for whoever blocks for them.
@@ -148,6 +159,10 @@ pub trait Results: Stream + Unpin {
     /// Calls `f` with the jobs that are open, until it says that it did something; whether it has.
     #[doc(hidden)]
     fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool;
+
+    /// `poll_next` without asking for budget. Whoever blocks in the middle of a poll gets no more of it, and would ask for ever.
+    #[doc(hidden)]
+    fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<Self::Item>>;
 }
 
 /// A job that can be pushed on by whoever would wait for it otherwise.
@@ -160,13 +175,6 @@ pub trait Push {
 impl<T: Send + 'static> Push for Job<T> {
     fn push(&self) -> bool {
         self.push_on()
-    }
-}
-
-impl<I: Iterator, T: Send + 'static> Results for Map<I, T> {
-    fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool {
-        // The first is the one that is waited for.
-        self.jobs.front().is_some_and(|job| f(&job.0))
     }
 }
 

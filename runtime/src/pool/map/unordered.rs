@@ -155,19 +155,7 @@ impl<I: Iterator, T: Send + 'static> Stream for ImapUnordered<I, T> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         ready!(current::poll_budget(context));
-        let this = self.get_mut();
-        this.fill();
-        if this.jobs.is_empty() {
-            return Poll::Ready(None);
-        }
-        loop {
-            let number = ready!(this.arrivals.poll_next(context));
-            let Some((job, bell)) = this.jobs.get_mut(&number) else { continue };
-            if let Poll::Ready(outcome) = Pin::new(&mut job.0).poll(&mut Context::from_waker(bell)) {
-                this.jobs.remove(&number);
-                return Poll::Ready(Some(outcome));
-            }
-        }
+        self.get_mut().poll_free(context)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -178,6 +166,21 @@ impl<I: Iterator, T: Send + 'static> Stream for ImapUnordered<I, T> {
 impl<I: Iterator, T: Send + 'static> Results for ImapUnordered<I, T> {
     fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool {
         self.jobs.values().any(|(job, _)| f(&job.0))
+    }
+
+    fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.fill();
+        if self.jobs.is_empty() {
+            return Poll::Ready(None);
+        }
+        loop {
+            let number = ready!(self.arrivals.poll_next(context));
+            let Some((job, bell)) = self.jobs.get_mut(&number) else { continue };
+            if let Poll::Ready(outcome) = Pin::new(&mut job.0).poll(&mut Context::from_waker(bell)) {
+                self.jobs.remove(&number);
+                return Poll::Ready(Some(outcome));
+            }
+        }
     }
 }
 

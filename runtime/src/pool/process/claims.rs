@@ -12,10 +12,7 @@ use runtime_io::host::SharedMemory;
 use std::{
     io,
     os::fd::OwnedFd,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// How many jobs may lie at one worker: a bit each in a word, and twice what the desk sends.
@@ -31,15 +28,10 @@ pub(super) struct Claims {
     memory: SharedMemory,
 }
 
-/// Memory stays mapped as long as the process, so what a worker leaves behind is for the next one.
-static FREE: Mutex<Vec<SharedMemory>> = Mutex::new(Vec::new());
-
 impl Claims {
     /// For a worker that is to be.
     pub(super) fn new() -> io::Result<Self> {
-        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let memory = free.map_or_else(|| SharedMemory::create(CELLS), Ok)?;
-        Ok(Self { memory })
+        Ok(Self { memory: SharedMemory::create(CELLS)? })
     }
 
     /// In the worker.
@@ -50,11 +42,6 @@ impl Claims {
     /// What the worker is to be given.
     pub(super) fn fd(&self) -> io::Result<OwnedFd> {
         self.memory.fd().try_clone_to_owned()
-    }
-
-    /// The worker is gone, and whoever could write here with it.
-    pub(super) fn give_back(self) {
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.memory);
     }
 
     /// The job is sent now.

@@ -61,6 +61,21 @@ pub(super) enum Sent {
     Never(PacketError),
 }
 
+/// What became of an outbox.
+#[derive(Debug)]
+pub(super) enum Pushed {
+    All,
+    /// There was no room for this one.
+    UpTo {
+        line: Arc<Packets>,
+        packet: Packet,
+        number: u64,
+        job: JobId,
+    },
+    /// The system does not take this one. There may be more.
+    Never(JobId, PacketError),
+}
+
 /// All processes and papers of a pool.
 #[derive(Debug, Default)]
 pub(super) struct Crew {
@@ -98,16 +113,12 @@ impl Crew {
 
     /// Forgets a worker that is dead.
     pub(super) fn bury(&mut self, id: WorkerId) {
-        if let Some(member) = self.members.remove(&id) {
-            member.claims.give_back();
-        }
+        self.members.remove(&id);
     }
 
     /// Forgets all who are left.
     pub(super) fn dissolve(&mut self) {
-        for id in self.members.keys().copied().collect::<Vec<_>>() {
-            self.bury(id);
-        }
+        self.members.clear();
     }
 
     /// Has it find the end of its jobs.
@@ -183,20 +194,36 @@ impl Crew {
         }
     }
 
-    /// Sends what lies in an outbox, as far as there is room. Gives the line, what there was no room for, and its number.
-    pub(super) fn push(&mut self, to: WorkerId) -> Option<(Arc<Packets>, Packet, u64)> {
+    #[cfg(all(test, not(miri), feature = "macros"))]
+    pub(super) fn open_jobs(&self) -> impl Iterator<Item = JobId> {
+        let papers = self.papers.iter().zip(0..);
+        papers.filter_map(|(paper, index)| Some(JobId { number: paper.as_ref()?.number, index }))
+    }
+
+    /// Sends what lies in an outbox, as far as there is room.
+    pub(super) fn push(&mut self, to: WorkerId) -> Pushed {
         loop {
-            let member = self.members.get_mut(&to)?;
-            let &(number, job) = member.outbox.front()?;
+            let Some(member) = self.members.get_mut(&to) else { return Pushed::All };
+            let Some(&(number, job)) = member.outbox.front() else { return Pushed::All };
             let paper = self.papers.get(job.index as usize).and_then(Option::as_ref);
             // It may have ended meanwhile, or have been taken back and be elsewhere: then the worker passes over it.
-            let packet =
-                paper.filter(|paper| paper.number == job.number).and_then(|paper| paper.packet.as_ref());
-            if let Some(packet) = packet
-                && let Err(PacketError::WouldBlock) = member.line.try_send(packet)
-                && let Ok(packet) = copy(packet)
-            {
-                return Some((Arc::clone(&member.line), packet, number));
+            let paper = paper.filter(|paper| paper.number == job.number);
+            if let Some(packet) = paper.and_then(|paper| paper.packet.as_ref()) {
+                let sent = match member.line.try_send(packet) {
+                    Err(PacketError::WouldBlock) => match copy(packet) {
+                        Ok(packet) => {
+                            return Pushed::UpTo { line: Arc::clone(&member.line), packet, number, job };
+                        }
+                        Err(error) => Err(error.into()),
+                    },
+                    sent => sent,
+                };
+                if let Err(error) = sent
+                    && !matches!(error, PacketError::Closed)
+                {
+                    member.outbox.pop_front();
+                    return Pushed::Never(job, error);
+                }
             }
             member.outbox.pop_front();
         }

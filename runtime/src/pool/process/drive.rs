@@ -2,6 +2,7 @@
 //! whole thread.
 
 use super::{
+    crew::Pushed,
     desk::WorkerId,
     office::{Home, Office, rest},
 };
@@ -9,6 +10,7 @@ use runtime_io::blocking;
 use std::{
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -22,7 +24,11 @@ const SHORT_ROUND: Duration = Duration::from_millis(1);
 impl Office {
     /// Drives the pool until something has happened, for at most `limit`. False: a runtime elsewhere does.
     pub(super) fn drive(self: &Arc<Self>, limit: Option<Duration>) -> bool {
-        if self.look(|state| matches!(state.home, Home::At(home) if !home.is_current())) {
+        // A runtime of this thread that does not run cannot do it either.
+        let here = thread::current().id();
+        if self.look(
+            |state| matches!(state.home, Home::At(home, thread) if !home.is_current() && thread != here),
+        ) {
             return false;
         }
         let (lines, round) = self.look(|state| {
@@ -45,6 +51,7 @@ impl Office {
     fn attend(self: &Arc<Self>) {
         self.act(|state, now| {
             let ids: Vec<WorkerId> = state.crew.members.keys().copied().collect();
+            state.clogged.clear();
             for id in ids {
                 let Some(member) = state.crew.members.get(&id) else { continue };
                 let (child, line) = (Arc::clone(&member.child), Arc::clone(&member.line));
@@ -55,9 +62,11 @@ impl Office {
                 } else if member.silent_since.is_none() {
                     state.hear(now, id, rest(&line));
                 }
-                state.crew.push(id);
+                if let Pushed::UpTo { .. } = state.push(now, id) {
+                    // For the clerk, should there be one later.
+                    state.clogged.push(id);
+                }
             }
-            state.clogged.clear();
             state.tick(now);
         });
     }

@@ -89,7 +89,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let is_driven = self.office.look(|state| matches!(state.home, Home::At(_)));
+        let is_driven = self.office.look(|state| matches!(state.home, Home::At(..)));
         self.office.handle(match is_driven {
             true => Event::Shutdown { fail_pending: Some(Why::Closed) },
             false => Event::Abandon,

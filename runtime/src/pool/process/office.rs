@@ -6,7 +6,7 @@
 
 use super::{
     builder::Settings,
-    crew::{Crew, Paper, Sent},
+    crew::{Crew, Paper, Pushed, Sent},
     desk::{Action, Desk, Event, JobId, Refused, Rules, Weight, Why, WorkerId},
     job::{Answered, Ending},
     wire::{ANSWER_BYTES, Kind, Word, text},
@@ -26,6 +26,7 @@ use std::{
     process::ExitStatus,
     sync::{Arc, Mutex},
     task::Waker,
+    thread::ThreadId,
     time::Duration,
 };
 
@@ -73,7 +74,7 @@ pub(super) struct State {
 pub(super) enum Home {
     /// None so far: whoever waits drives it.
     Nowhere,
-    At(RuntimeId),
+    At(RuntimeId, ThreadId),
 }
 
 #[derive(Debug)]
@@ -272,7 +273,8 @@ impl State {
                 self.last_words.insert(from, LastWord::Initializer(text(&packet, 1)));
                 Event::InitializerFailed(from)
             }
-            Some(Word::Begun(job)) => {
+            // Somebody else's word for it counts for nothing: the job would never be sent.
+            Some(Word::Begun(job)) if self.desk.is_at(from, job) => {
                 if let Some(paper) = self.crew.paper(job) {
                     paper.packet = None;
                     paper.answered.begun();
@@ -283,7 +285,7 @@ impl State {
                 self.answer(from, job, kind, packet);
                 return;
             }
-            Some(Word::Answer(..)) | None => Event::Unfit(from),
+            Some(Word::Begun(_) | Word::Answer(..)) | None => Event::Unfit(from),
         };
         self.desk.handle(now, event, &mut self.crew);
     }
@@ -349,8 +351,18 @@ impl State {
         self.last_words.clear();
     }
 
+    /// Sends what lies in an outbox; what the system does not take fails.
+    pub(super) fn push(&mut self, now: Duration, to: WorkerId) -> Pushed {
+        loop {
+            match self.crew.push(to) {
+                Pushed::Never(job, error) => self.give_back(now, job, &error),
+                pushed => return pushed,
+            }
+        }
+    }
+
     /// The system does not take it.
-    fn give_back(&mut self, now: Duration, job: JobId, error: &PacketError) {
+    pub(super) fn give_back(&mut self, now: Duration, job: JobId, error: &PacketError) {
         if self.desk.cancel(now, job, &mut self.crew)
             && let Some(paper) = self.crew.close(job)
         {
@@ -403,5 +415,31 @@ pub(super) fn rest(line: &Packets) -> Vec<Heard> {
 impl fmt::Debug for Office {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Office").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(miri), feature = "macros"))]
+mod tests {
+    use super::{
+        super::{ProcessPool, wire::Word},
+        Packet, WorkerId,
+    };
+    use crate::pool::Shutdown;
+
+    fn length(text: String) -> usize {
+        text.into_bytes().len()
+    }
+
+    #[runtime_macros::test(crate = crate)]
+    async fn what_is_said_of_a_job_by_who_has_not_got_it_counts_for_nothing() {
+        let pool = ProcessPool::new(1).unwrap();
+        let job = pool.submit(length, "x".repeat(5_000));
+        let office = &pool.owner.office;
+        let id = office.look(|state| state.crew.open_jobs().next().unwrap());
+        office
+            .act(|state, now| state.hear(now, WorkerId(7), [Ok(Some(Packet::from(Word::Begun(id).head())))]));
+        assert!(!job.is_running());
+        assert_eq!(job.await.unwrap(), 5_000);
+        pool.shutdown(Shutdown::Wait).await;
     }
 }

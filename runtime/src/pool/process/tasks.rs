@@ -2,11 +2,11 @@
 //! first runtime in which the pool is used; when that ends, the pool does.
 
 use super::{
-    crew::Member,
+    crew::{Member, Pushed},
     desk::{Event, WorkerId},
     office::{Heard, Home, Office, State},
 };
-use crate::process::packet::Packets;
+use crate::process::packet::{PacketError, Packets};
 use runtime_executor::{
     RuntimeId, current,
     task::{self, CancelHandle},
@@ -18,6 +18,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
+    thread,
 };
 
 /// So much is read from a worker before anybody else gets a turn.
@@ -32,7 +33,7 @@ impl Office {
         let is_new = self.look(|state| {
             let is_new = matches!(state.home, Home::Nowhere);
             if is_new && let Some(here) = RuntimeId::current() {
-                state.home = Home::At(here);
+                state.home = Home::At(here, thread::current().id());
             }
             is_new
         });
@@ -146,10 +147,14 @@ async fn wait_for(office: Arc<Office>, id: WorkerId, child: Arc<Child>, listenin
 
 /// Sends what a worker's socket had no room for.
 async fn write(office: Arc<Office>, id: WorkerId) {
-    while let Some((line, packet, number)) = office.look(|state| state.crew.push(id)) {
-        if line.send(packet).await.is_err() {
-            return;
+    while let Pushed::UpTo { line, packet, number, job } = office.act(|state, now| state.push(now, id)) {
+        match line.send(packet).await {
+            Ok(()) => office.look(|state| state.crew.pushed(id, number)),
+            Err(PacketError::Closed) => return,
+            Err(error) => office.act(|state, now| {
+                state.give_back(now, job, &error);
+                state.crew.pushed(id, number);
+            }),
         }
-        office.look(|state| state.crew.pushed(id, number));
     }
 }

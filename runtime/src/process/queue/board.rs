@@ -128,7 +128,7 @@ impl Board {
     /// Claims a place for an item that will be sent at once; `None` if none is free.
     pub(super) fn claim(&self) -> Option<Name> {
         let places = self.places();
-        let stamp = self.cell(STAMPS).fetch_add(1, SeqCst) + 1;
+        let stamp = self.cell(STAMPS).fetch_add(1, SeqCst).wrapping_add(1);
         // They are freed in about the order in which they were claimed.
         let first = stamp as usize % places.len();
         (first..places.len()).chain(0..first).find_map(|number| {
@@ -197,7 +197,7 @@ impl Board {
         // In this order nothing is missed: what is done was taken before, and what is taken is so before its place is free.
         let done = self.cell(DONE).load(SeqCst);
         let used = self.used() as u64;
-        (used + self.cell(TAKEN).load(SeqCst)).saturating_sub(done)
+        self.cell(TAKEN).load(SeqCst).saturating_add(used).saturating_sub(done)
     }
 
     /// Notes that somebody waits for a place, until it is dropped.

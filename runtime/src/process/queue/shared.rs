@@ -137,9 +137,10 @@ impl Shared {
         &self,
         arrival: Result<Option<Arrival>, PacketError>,
     ) -> Result<T, RecvError> {
+        let lost = Lost(self);
         let item = decode(arrival.and_then(|arrival| self.exit.open(arrival)));
-        if let Err(RecvError::Unreadable(_)) = item {
-            self.task_done();
+        if !matches!(item, Err(RecvError::Unreadable(_))) {
+            std::mem::forget(lost);
         }
         item
     }
@@ -219,6 +220,15 @@ impl Shared {
             Err(error) if error.is_of_one_packet() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// An item of which nothing comes: nobody else will say that it is done. Also if the user's `Deserialize` panics.
+struct Lost<'q>(&'q Shared);
+
+impl Drop for Lost<'_> {
+    fn drop(&mut self) {
+        self.0.task_done();
     }
 }
 

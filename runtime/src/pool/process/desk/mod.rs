@@ -287,6 +287,11 @@ impl Desk {
         self.actions.pop_front()
     }
 
+    /// Whether the job was sent to that worker, which has not answered it.
+    pub(crate) fn is_at(&self, worker: WorkerId, job: JobId) -> bool {
+        self.jobs.get(job).is_some_and(|job| job.place == Place::Sent(worker))
+    }
+
     /// How many have not ended: those that wait, and those that were sent.
     pub(crate) fn unfinished(&self) -> usize {
         self.jobs.len()

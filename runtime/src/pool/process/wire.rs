@@ -196,4 +196,28 @@ mod tests {
             assert!(matches!(word, None | Some(Word::Failed)), "{word:?}");
         }
     }
+
+    #[test]
+    fn what_was_changed_is_refused_or_what_it_says() {
+        let mut job = Packet::from([&JobHead::ROOM[..], b"arguments"].concat());
+        JobHead { is_heavy: true, cell: 63, job: JOB, function: 3 }.write(&mut job);
+        let setup = Setup { initializer: Some(7), limit_bytes: 1 << 33 };
+        let words =
+            KINDS.map(|kind| Word::Answer(JOB, kind)).into_iter().chain([Word::Ready, Word::Begun(JOB)]);
+        let samples: Vec<_> = words.map(Word::head).chain([job.bytes, setup.head()]).collect();
+        crate::process::fuzz::fuzz(&samples, |_, given| {
+            let packet = Packet::from(given.to_vec());
+            if let Some(word) = Word::read(&packet) {
+                let again = word.head();
+                assert_eq!(Word::read(&Packet::from(again.clone())), Some(word));
+                assert!(given.starts_with(&again));
+            }
+            if let Some(head) = JobHead::read(&packet) {
+                let mut again = Packet::from(JobHead::ROOM.to_vec());
+                head.write(&mut again);
+                assert_eq!(JobHead::read(&again), Some(head));
+            }
+            let _ = (Setup::read(&packet), super::text(&packet, 16));
+        });
+    }
 }

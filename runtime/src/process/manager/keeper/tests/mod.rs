@@ -2,6 +2,7 @@
 //!
 //! A story is a list of what lines ask, and what is answered to whom. Lines have letters.
 
+mod hostile;
 mod stories;
 mod walk;
 

@@ -105,7 +105,11 @@ mod linux {
             }
         }
         if options.wants_row(MEMORY) && contender.does(MEMORY) {
-            table.record("memory of a worker that nobody else has (kB)", contender.name, memory(contender.name));
+            table.record(
+                "memory of a worker that nobody else has (kB)",
+                contender.name,
+                memory(contender.name),
+            );
         }
     }
 

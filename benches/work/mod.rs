@@ -30,7 +30,17 @@ pub(crate) struct Contender {
 pub(crate) const CONTENDERS: [Contender; 8] = [
     Contender {
         name: OURS,
-        rows: &["empty", "kilobyte", "megabyte", "start", "process", "memory", "pipe", "blocking-pipe", "queue"],
+        rows: &[
+            "empty",
+            "kilobyte",
+            "megabyte",
+            "start",
+            "process",
+            "memory",
+            "pipe",
+            "blocking-pipe",
+            "queue",
+        ],
     },
     Contender { name: OURS_THREADS, rows: &["empty", "kilobyte", "megabyte", "start"] },
     Contender { name: RAYON, rows: &["empty", "kilobyte", "megabyte", "start"] },
@@ -39,7 +49,17 @@ pub(crate) const CONTENDERS: [Contender; 8] = [
     Contender { name: EXECUTOR, rows: &["empty", "kilobyte", "megabyte", "start"] },
     Contender {
         name: POOL,
-        rows: &["empty", "kilobyte", "megabyte", "start", "process", "memory", "pipe", "blocking-pipe", "queue"],
+        rows: &[
+            "empty",
+            "kilobyte",
+            "megabyte",
+            "start",
+            "process",
+            "memory",
+            "pipe",
+            "blocking-pipe",
+            "queue",
+        ],
     },
     Contender { name: SPAWN, rows: &["start", "process", "memory"] },
 ];

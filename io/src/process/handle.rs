@@ -3,7 +3,13 @@
 use super::{Child, child::nothing_if_gone, life::Life};
 use crate::{signal::SignalKind, sys::child::wait_for_any};
 use runtime_executor::time::Clock;
-use std::{fmt, io, os::fd::AsFd, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    os::fd::AsFd,
+    process::ExitStatus,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// How often it is looked after a child for whom no descriptor stands.
 const LOOK: Duration = Duration::from_millis(50);
@@ -34,7 +40,39 @@ impl Child {
 #[derive(Clone)]
 pub struct ChildHandle(Arc<Life>);
 
+/// A [`ChildHandle`] that keeps nothing of a child that has been reaped; made by [`ChildHandle::downgrade`].
+#[derive(Clone, Debug)]
+pub struct WeakChildHandle(Weak<Life>);
+
+impl WeakChildHandle {
+    /// The handle; `None` once the child has been reaped, and nobody has it any more.
+    pub fn upgrade(&self) -> Option<ChildHandle> {
+        self.0.upgrade().map(ChildHandle)
+    }
+}
+
 impl ChildHandle {
+    /// For lists of many children: a handle keeps a descriptor, also of a child that has ended long ago.
+    ///
+    /// ```
+    /// use runtime_io::process::Launch;
+    /// # let reactor = runtime_io::Reactor::new()?;
+    /// # let executor = runtime_executor::Executor::builder().park(reactor.clone()).extension(reactor).build();
+    /// # executor.block_on(async {
+    /// let mut child = Launch::new("/bin/true").spawn()?;
+    /// let handle = child.handle().downgrade();
+    /// assert_eq!(handle.upgrade().unwrap().id(), child.id());
+    /// child.wait().await?;
+    /// drop(child);
+    /// assert!(handle.upgrade().is_none());
+    /// # std::io::Result::Ok(())
+    /// # })?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn downgrade(&self) -> WeakChildHandle {
+        WeakChildHandle(Arc::downgrade(&self.0))
+    }
+
     /// Its number. Until it has been reaped no other process has it.
     pub fn id(&self) -> u32 {
         self.0.pid()

@@ -25,7 +25,7 @@ mod stdio;
 
 pub use child::Child;
 pub use command::Command;
-pub use handle::ChildHandle;
+pub use handle::{ChildHandle, WeakChildHandle};
 pub use inherited::{Kind, replace_stdout, take_inherited};
 pub use launch::Launch;
 pub use life::reap_unknown;

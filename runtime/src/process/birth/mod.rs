@@ -115,7 +115,7 @@ impl Birth {
         };
         let child = launch.env(cradle::VARIABLE, notice.to_string()).spawn()?;
         if self.role != Role::Process {
-            Family::take_in_servant(child.handle());
+            Family::take_in_servant(&child.handle());
         }
         Ok(Newborn { child, line })
     }

@@ -13,7 +13,7 @@
 //! others go on.
 
 use crate::{
-    process::ChildHandle,
+    process::{ChildHandle, WeakChildHandle},
     signal::SignalKind,
     time::{Clock, Instant},
 };
@@ -47,7 +47,8 @@ struct Members {
 
 #[derive(Debug)]
 struct Member {
-    child: ChildHandle,
+    /// Of one who has ended, and been reaped, nothing is kept.
+    child: WeakChildHandle,
     is_daemon: bool,
     /// When the time of a daemon is over that was told to end.
     deadline: Option<Instant>,
@@ -60,7 +61,7 @@ impl Family {
 
     /// Takes a child into the family of this thread's runtime, or of the program.
     pub(super) fn take_in(child: &ChildHandle, is_daemon: bool) {
-        let member = || Member { child: child.clone(), is_daemon, deadline: None };
+        let member = || Member { child: child.downgrade(), is_daemon, deadline: None };
         if current::with_extension(|family: &Rc<Self>| family.add(member())).is_none() {
             STRAYS.add(member());
         }
@@ -68,8 +69,8 @@ impl Family {
 
     /// Takes in a child that works for others, as those of a pool do. They end with what has them, which may be used in several
     /// runtimes; the program only sees to it that none outlives it.
-    pub(in crate::process) fn take_in_servant(child: ChildHandle) {
-        STRAYS.add(Member { child, is_daemon: true, deadline: None });
+    pub(in crate::process) fn take_in_servant(child: &ChildHandle) {
+        STRAYS.add(Member { child: child.downgrade(), is_daemon: true, deadline: None });
     }
 
     fn lock(&self) -> MutexGuard<'_, Members> {
@@ -80,7 +81,9 @@ impl Family {
         let mut family = self.lock();
         if family.members.len() >= family.room {
             // Whoever has a child, or has dropped it to the reaper, reaps it: this is about memory alone.
-            family.members.retain(|member| matches!(member.child.try_wait(), Ok(None)));
+            family.members.retain(|member| {
+                member.child.upgrade().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+            });
             family.room = FEW.max(2 * family.members.len());
         }
         family.members.push(member);
@@ -91,7 +94,7 @@ impl Family {
         for member in self.lock().members.iter_mut().filter(|member| member.is_daemon) {
             if member.deadline.is_none() {
                 // It fails if it has ended, or has become another user's, whom we can only wait for.
-                let _ = member.child.signal(SignalKind::terminate());
+                let _ = member.child.upgrade().map(|child| child.signal(SignalKind::terminate()));
                 member.deadline = Some(Clock::real().now() + GRACE);
             }
         }
@@ -116,6 +119,7 @@ impl Family {
                 }
             };
             let Some(Member { child, deadline, .. }) = next else { return };
+            let Some(child) = child.upgrade() else { continue };
             // An error says that it is not ours to wait for: in a fork of its parent, or where SIGCHLD is ignored.
             if let Some(deadline) = deadline
                 && let Ok(None) = child.blocking_ended(Some(until(deadline)))

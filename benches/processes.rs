@@ -8,7 +8,7 @@ mod common;
 #[allow(dead_code, reason = "shared by all programs; each uses its part")]
 mod peers;
 #[cfg(target_os = "linux")]
-mod work;
+mod workers;
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -35,7 +35,7 @@ mod linux {
     use crate::common::options::Options;
     use crate::common::report::{Divisor, Ratio, Table};
     use crate::peers::OURS;
-    use crate::work::{self, CONTENDERS, Contender, RAW};
+    use crate::workers::{self, CONTENDERS, Contender, RAW};
 
     /// What is done so many times; its cost is the difference between so many and three times as many.
     struct Row {
@@ -66,7 +66,7 @@ mod linux {
             ["--run", contender, row, operations] => {
                 machine::settle_allocator();
                 let operations = operations.parse().expect("a number of operations");
-                work::run(contender, row, operations);
+                workers::run(contender, row, operations);
             }
             _ => compare(&Options::parse(arguments.into_iter())),
         }

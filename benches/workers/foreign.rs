@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/work/python.py");
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/workers/python.py");
 
 pub(super) fn has_python() -> bool {
     let ran = Command::new("python3").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();

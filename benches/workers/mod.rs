@@ -82,7 +82,7 @@ pub(crate) fn run(contender: &str, row: &str, operations: u64) {
         OURS_THREADS => ours::run_on_threads(row, operations),
         RAYON => threads::rayon(row, operations),
         STD => threads::std(row, operations),
-        RAW => raw::round_trips(operations),
+        RAW => raw::run(row, operations),
         EXECUTOR => foreign::become_python("executor", row, operations),
         POOL => foreign::become_python("pool", row, operations),
         SPAWN => foreign::become_python("spawn", row, operations),

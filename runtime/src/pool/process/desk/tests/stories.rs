@@ -171,6 +171,19 @@ fn workers_that_die_at_once_are_launched_ever_later_and_then_no_more_until_there
 }
 
 #[test]
+fn a_worker_that_has_done_something_makes_good_for_those_before() {
+    let mut office = Office::ready(Rules { workers: 1, ..RULES });
+    office.tell(Event::Exited(WorkerId(0)));
+    assert_eq!(office.wait_until_due(), ["launch 1"]);
+    office.tell(Event::Ready(WorkerId(1)));
+    let (job, _) = office.submit(Weight::Light);
+    office.run(1, job, ms(1));
+    assert_eq!(office.tell(Event::Exited(WorkerId(1))), ["launch 2"]);
+    office.tell(Event::Exited(WorkerId(2)));
+    assert_eq!(office.desk.next_deadline(), Some(office.now + ms(10)), "as if it were the first");
+}
+
+#[test]
 fn when_all_initializers_fail_so_does_what_waits_and_a_single_worker_tries_again() {
     let mut office = Office::open(RULES);
     assert_eq!(office.submit(Weight::Light).1, ["launch 0", "launch 1"]);

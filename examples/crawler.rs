@@ -114,7 +114,7 @@ fn fetch(url: String) -> Result<Page, String> {
         server.set_read_timeout(Some(PATIENCE))?;
         server.set_write_timeout(Some(PATIENCE))?;
         // In this version a server sends the page in one piece, and closes.
-        write!(server, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+        server.write_all(format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").as_bytes())?;
         let mut answer = Vec::new();
         server.take(MAX_PAGE_BYTES).read_to_end(&mut answer)?;
         io::Result::Ok(answer)

@@ -1074,9 +1074,13 @@ fn crawler_writes_down_in_the_parent_what_its_processes_fetch() {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut request = String::new();
-            BufReader::new(&stream).read_line(&mut request).unwrap();
-            let path = request.split(' ').nth(1).unwrap().to_owned();
+            // All of it: what is unread when this is closed would destroy the answer.
+            let request: Vec<_> = BufReader::new(&stream)
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let path = request[0].split(' ').nth(1).unwrap().to_owned();
             let status = if path == "/missing" { "404 Not Found" } else { "200 OK" };
             let _ = write!(stream, "HTTP/1.0 {status}\r\nServer: a test\r\n\r\nthis is {path}");
         }

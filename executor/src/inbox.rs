@@ -241,6 +241,11 @@ impl Remote {
         Ok(())
     }
 
+    /// Whether mail for that runtime would be refused.
+    pub(crate) fn is_closed_to(&self, epoch: u64) -> bool {
+        lock(&self.inbox).epoch != epoch
+    }
+
     fn ring(&self) {
         if self.doorbell.ring() {
             let unparker = lock(&self.inbox).unparker.clone();

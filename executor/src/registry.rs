@@ -90,6 +90,18 @@ impl RuntimeId {
         self.send(Call::Run(Box::new(f)))
     }
 
+    /// Whether the runtime has ended, or ends: what [`post`](Self::post) would say, without a call. For what works for a runtime
+    /// on another thread, and is waited for at its end.
+    ///
+    /// ```
+    /// use runtime_executor::{Executor, RuntimeId};
+    /// let id = Executor::builder().build().block_on(async { RuntimeId::current().unwrap() });
+    /// assert!(id.is_gone());
+    /// ```
+    pub fn is_gone(self) -> bool {
+        self.remote().is_none_or(|remote| remote.is_closed_to(self.epoch()))
+    }
+
     pub(crate) fn send(self, call: Call) -> Result<(), RuntimeGone> {
         self.remote().ok_or(RuntimeGone)?.post(self.epoch(), call)
     }

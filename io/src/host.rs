@@ -281,55 +281,6 @@ impl SharedMemory {
     }
 }
 
-/// [`SharedMemory`] that ends with its last owner here, instead of with the process: for those of which there may be many.
-///
-/// ```
-/// use runtime_io::host::SharedCells;
-/// use std::sync::atomic::Ordering;
-///
-/// let ours = SharedCells::create(4)?;
-/// let theirs = SharedCells::from_fd(ours.fd().try_clone_to_owned()?, 4)?; // in another process
-/// ours.cells()[3].fetch_add(1, Ordering::Relaxed);
-/// drop(ours);
-/// assert_eq!(theirs.cells()[3].load(Ordering::Relaxed), 1);
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Debug)]
-pub struct SharedCells {
-    fd: OwnedFd,
-    mapping: Mapping,
-}
-
-impl SharedCells {
-    /// Makes so many cells, all 0.
-    ///
-    /// # Errors
-    /// As [`SharedMemory::create`].
-    pub fn create(cells: usize) -> io::Result<Self> {
-        let (fd, mapping) = Mapping::create(cells, 0)?;
-        Ok(Self { fd, mapping })
-    }
-
-    /// Takes what another process has made.
-    ///
-    /// # Errors
-    /// As [`SharedMemory::from_fd`].
-    pub fn from_fd(fd: OwnedFd, cells: usize) -> io::Result<Self> {
-        let (fd, mapping) = Mapping::open(fd, cells, 0)?;
-        Ok(Self { fd, mapping })
-    }
-
-    /// The cells.
-    pub fn cells(&self) -> &[AtomicU64] {
-        self.mapping.cells()
-    }
-
-    /// What to give to another process.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::{alarm_seconds, oom_kills_in};

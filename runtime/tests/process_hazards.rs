@@ -5,8 +5,8 @@
 use runtime::{
     Runtime,
     pool::{JobError, ProcessPool, Shutdown, ThreadPool},
-    process::{Lock, Process, Queue},
-    time::timeout,
+    process::{Barrier, BarrierError, Lock, Process, Queue},
+    time::{sleep, timeout},
 };
 use std::{
     fs::{self, File},
@@ -245,4 +245,21 @@ async fn types_that_panic_fail_their_jobs_and_neither_the_worker_nor_the_pool() 
     assert_eq!(pool.submit(double, 4_u64).await.unwrap(), 8);
     assert_eq!(pool.workers(), workers);
     pool.shutdown(Shutdown::Wait).await;
+}
+
+fn stand_at(barrier: Barrier) {
+    let _ = barrier.blocking_wait();
+}
+
+#[runtime::test]
+async fn a_barrier_is_broken_by_the_death_of_one_who_waits_there() {
+    let barrier = Barrier::new(3).unwrap();
+    let process = Process::spawn(stand_at, (barrier.clone(),)).unwrap();
+    while barrier.waiting() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    process.kill().unwrap();
+    process.join().await.unwrap_err();
+    let outcome = timeout(PATIENCE, barrier.wait()).await;
+    assert!(matches!(outcome, Ok(Err(BarrierError::Broken))), "{outcome:?}");
 }

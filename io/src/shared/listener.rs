@@ -123,7 +123,8 @@ impl Duty {
             let rung = machine.rung();
             let ready: Vec<Waker> = {
                 let mut tasks = lock(&self.listener.tasks);
-                if tasks.waiting.is_empty() && is_idle {
+                // A wait that somebody keeps beyond the end of its runtime is not waited for.
+                if tasks.waiting.is_empty() && is_idle || self.listener.runtime.is_gone() {
                     tasks.is_over = true;
                     return;
                 }

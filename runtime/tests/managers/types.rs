@@ -1,8 +1,9 @@
 //! What each of the thirteen types does, in both forms.
 
 use super::soon;
+#[cfg(feature = "greenlet")]
+use runtime::greenlet;
 use runtime::{
-    greenlet,
     process::{LockError, Manager, ManagerError, Value},
     spawn, spawn_blocking,
 };
@@ -252,6 +253,7 @@ async fn everything_has_a_form_that_blocks() {
 }
 
 /// The same in a greenlet, which suspends it: otherwise the thread's other tasks would stand still.
+#[cfg(feature = "greenlet")]
 #[runtime::test]
 async fn what_blocks_a_thread_suspends_a_greenlet() {
     let manager = Manager::start().await.unwrap();

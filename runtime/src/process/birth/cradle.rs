@@ -16,8 +16,12 @@ use runtime_io::{
 };
 use std::{
     env, fmt,
+    fs::File,
     io::{self, Write},
-    os::{fd::RawFd, unix::process::parent_id},
+    os::{
+        fd::{IntoRawFd, OwnedFd, RawFd},
+        unix::{fs::MetadataExt, process::parent_id},
+    },
     process,
 };
 
@@ -32,6 +36,8 @@ pub(super) struct Notice {
     pub(super) role: Role,
     pub(super) build: BuildId,
     pub(super) line: RawFd,
+    /// Of the line: what a descriptor of that number leads to is that, or somebody else's.
+    pub(super) inode: u64,
     pub(super) life_line: RawFd,
     pub(super) outlives_parent: bool,
     /// What its standard output is to be, if it is not that already.
@@ -84,13 +90,14 @@ impl Notice {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(8, ':');
+        let mut parts = text.splitn(9, ':');
         let mut next = || parts.next();
         let notice = Self {
             parent: next()?.parse().ok()?,
             role: Role::from_word(next()?)?,
             build: BuildId::parse(next()?)?,
             line: next()?.parse().ok()?,
+            inode: next()?.parse().ok()?,
             life_line: next()?.parse().ok()?,
             outlives_parent: next()?.parse().ok()?,
             stdout: match next()? {
@@ -102,15 +109,16 @@ impl Notice {
         Some(notice)
     }
 
-    /// What this process begins with; `None` if it is no child after all: children of a child inherit its environment, but
-    /// neither parent nor descriptors.
+    /// What this process begins with; `None` if it is no child after all: children of a child, and programs that one becomes,
+    /// inherit its environment, but not its descriptors.
     fn cradle(self) -> io::Result<Option<Cradle>> {
-        let line = take_inherited(self.line, Kind::Socket);
-        let life_line = take_inherited(self.life_line, Kind::Pipe);
-        let (Ok(line), Ok(life_line)) = (line, life_line) else {
-            if self.parent != parent_id() {
+        let Some(line) = self.take_line() else {
+            if self.parent != parent_id() || BuildId::of_this_program()? != self.build {
                 return Ok(None);
             }
+            return Err(io::Error::other("the descriptors that its parent has named are not there"));
+        };
+        let Ok(life_line) = take_inherited(self.life_line, Kind::Pipe) else {
             return Err(io::Error::other("the descriptors that its parent has named are not there"));
         };
         if self.parent != parent_id() && !self.outlives_parent {
@@ -137,10 +145,29 @@ impl Notice {
     }
 }
 
+impl Notice {
+    /// What the number stands for, if it is the line. Somebody else's is left as it is.
+    fn take_line(&self) -> Option<OwnedFd> {
+        let (line, inode) = with_inode(take_inherited(self.line, Kind::Socket).ok()?).ok()?;
+        if inode == self.inode {
+            return Some(line);
+        }
+        let _ = line.into_raw_fd();
+        None
+    }
+}
+
+/// A descriptor, and the number of what it leads to.
+pub(super) fn with_inode(fd: OwnedFd) -> io::Result<(OwnedFd, u64)> {
+    let file = File::from(fd);
+    let inode = file.metadata()?.ino();
+    Ok((file.into(), inode))
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parent, role, build, line, life_line, outlives_parent, stdout, name } = self;
-        write!(f, "{parent}:{}:{build}:{line}:{life_line}:{outlives_parent}:", role.word())?;
+        let Self { parent, role, build, line, inode, life_line, outlives_parent, stdout, name } = self;
+        write!(f, "{parent}:{}:{build}:{line}:{inode}:{life_line}:{outlives_parent}:", role.word())?;
         match stdout {
             Some(number) => write!(f, "{number}:{name}"),
             None => write!(f, "-:{name}"),
@@ -161,6 +188,7 @@ mod tests {
                 role: Role::PoolWorker,
                 build: BuildId::of_this_program().unwrap(),
                 line: 5,
+                inode: 4_711,
                 life_line: 6,
                 outlives_parent: true,
                 stdout,
@@ -168,9 +196,13 @@ mod tests {
             };
             assert_eq!(Notice::parse(&notice.to_string()), Some(notice));
         }
-        for nonsense in
-            ["", "17", "17:worker:0:1:2:false:-:x", "x:process:0:1:2:false:-:x", "17:process:0:1:2:false:-"]
-        {
+        for nonsense in [
+            "",
+            "17",
+            "17:worker:0:1:9:2:false:-:x",
+            "x:process:0:1:9:2:false:-:x",
+            "17:process:0:1:9:2:false:-",
+        ] {
             assert_eq!(Notice::parse(nonsense), None, "{nonsense}");
         }
     }
@@ -182,6 +214,7 @@ mod tests {
             role: Role::Process,
             build: BuildId::of_this_program().unwrap(),
             line: 5,
+            inode: 4_711,
             life_line: 6,
             outlives_parent: false,
             stdout: Some(1),

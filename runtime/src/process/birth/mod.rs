@@ -103,11 +103,13 @@ impl Birth {
                 Some(launch.descriptor(io::stdout().as_fd().try_clone_to_owned()?))
             }
         };
+        let (theirs, inode) = cradle::with_inode(theirs.into_fd())?;
         let notice = Notice {
             parent: process::id(),
             role: self.role,
             build: BuildId::of_this_program()?,
-            line: launch.descriptor(theirs.into_fd()),
+            line: launch.descriptor(theirs),
+            inode,
             life_line: launch.descriptor(life_line::of_this_process()?),
             outlives_parent: self.outlives_parent,
             stdout,

@@ -26,7 +26,7 @@
 //! taken; its name fits no more, so it frees nothing that is not its own.
 
 use runtime_executor::time::{Duration, Instant};
-use runtime_io::host::SharedCells;
+use runtime_io::host::SharedMemory;
 use std::{
     io,
     os::fd::{BorrowedFd, OwnedFd},
@@ -95,13 +95,13 @@ impl Name {
 /// The shared memory of a queue.
 #[derive(Debug)]
 pub(super) struct Board {
-    memory: SharedCells,
+    memory: SharedMemory,
 }
 
 impl Board {
     /// With so many places.
     pub(super) fn create(places: usize) -> io::Result<Self> {
-        Ok(Self { memory: SharedCells::create(PLACES + places)? })
+        Ok(Self { memory: SharedMemory::create(PLACES + places)? })
     }
 
     /// That of a queue which another process has made.
@@ -109,7 +109,7 @@ impl Board {
         if !(1..=MAX_PLACES).contains(&places) {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        Ok(Self { memory: SharedCells::from_fd(fd, PLACES + places)? })
+        Ok(Self { memory: SharedMemory::from_fd(fd, PLACES + places)? })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {

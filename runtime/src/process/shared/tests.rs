@@ -88,6 +88,24 @@ fn a_task_waits_while_others_go_on_and_gets_the_lock() {
 }
 
 #[test]
+fn a_wait_that_is_kept_beyond_the_end_of_its_runtime_does_not_keep_that_from_ending() {
+    let (tell, told) = mpsc::channel();
+    let story = move || {
+        let ours = Lock::new().unwrap();
+        let _guard = ours.blocking_acquire().unwrap();
+        let theirs = other(&ours);
+        let runtime = crate::Runtime::new().unwrap();
+        let mut kept = Box::pin(theirs.acquire());
+        assert!(runtime.block_on(futures_lite::future::poll_once(kept.as_mut())).is_none());
+        drop(runtime);
+        drop(kept);
+        tell.send(()).unwrap();
+    };
+    thread::Builder::new().spawn(story).unwrap();
+    told.recv_timeout(LONG).expect("the runtime ends");
+}
+
+#[test]
 fn a_task_that_gives_up_leaves_no_trace_and_passes_on_what_it_got() {
     let ours = Lock::new().unwrap();
     let theirs = other(&ours);

@@ -1,7 +1,7 @@
-//! A forgotten `Ok(())`.
-use std::io::Error;
+//! A forgotten exit code.
+use std::process::ExitCode;
 
 #[runtime::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     std::future::ready(()).await;
 }

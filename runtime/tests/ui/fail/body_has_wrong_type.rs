@@ -1,7 +1,7 @@
 //! The body is not rewritten: the error is under the expression.
-use std::io::Error;
+use std::process::ExitCode;
 
 #[runtime::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
     42
 }

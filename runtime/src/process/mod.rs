@@ -4,7 +4,6 @@
 //! feature `process-pool` is about this one, started again to do a part of its work.
 
 #[cfg(feature = "process-pool")]
-#[allow(dead_code, reason = "what starts children uses it, and comes next")]
 pub(crate) mod birth;
 #[cfg(feature = "process-pool")]
 pub(crate) mod child;
@@ -19,12 +18,10 @@ pub(crate) mod fuzz;
 #[cfg(feature = "process-pool")]
 pub(crate) mod host;
 #[cfg(feature = "process-pool")]
-#[allow(dead_code, reason = "what carries values uses it, and comes next")]
 pub(crate) mod luggage;
 #[cfg(feature = "process-pool")]
 pub(crate) mod manager;
 #[cfg(feature = "process-pool")]
-#[allow(dead_code, reason = "what carries values uses it, and comes next")]
 pub(crate) mod packet;
 #[cfg(feature = "process-pool")]
 pub(crate) mod panic;
@@ -33,7 +30,6 @@ mod pipe;
 #[cfg(feature = "process-pool")]
 mod queue;
 #[cfg(feature = "process-pool")]
-#[allow(dead_code, reason = "what calls functions uses it, and comes next")]
 pub(crate) mod registry;
 #[cfg(feature = "process-pool")]
 mod shared;

@@ -51,7 +51,6 @@ type Call = fn(&Host, usize, Packet, Vec<u8>) -> Result<Packet, CallError>;
 
 struct Described {
     id: TypeId,
-    name: &'static str,
     call: Call,
 }
 
@@ -135,14 +134,13 @@ unsafe extern "C" {
 
 /// So that the table is never empty: nobody's entry.
 fn describe_none() -> Described {
-    Described { id: TypeId::of::<()>(), name: "", call: |_, _, _, _| Err(CallError::Unknown(0)) }
+    Described { id: TypeId::of::<()>(), call: |_, _, _, _| Err(CallError::Unknown(0)) }
 }
 
 fn describe<F: Function<A, K>, A: super::Data, K: 'static>() -> Described {
     Described {
         // Arguments and kind too: the same function may be called in several ways.
         id: TypeId::of::<(F, fn(A), fn(K))>(),
-        name: type_name::<F>(),
         call: call_one::<F, A, K>,
     }
 }
@@ -225,11 +223,6 @@ impl FunctionId {
         (table()[self.0 as usize].describe)()
     }
 
-    /// Its path in the program, for people.
-    pub(crate) fn name(self) -> &'static str {
-        self.describe().name
-    }
-
     /// Calls it with arguments as [`luggage`] writes them down, which begin so many bytes into the packet. The result goes
     /// behind what is in `reply`.
     ///
@@ -280,7 +273,7 @@ impl Error for CallError {}
 mod tests {
     use super::{CallError, Entry, FunctionId, id_of, table};
     use crate::process::{Data, Function, host::Host, luggage, packet::Packet};
-    use std::sync::atomic::AtomicBool;
+    use std::{any::TypeId, sync::atomic::AtomicBool};
 
     fn square(n: u64) -> u64 {
         n * n
@@ -323,7 +316,7 @@ mod tests {
         }
         // The first entry, wherever the linker has put it, is nobody's or somebody's, and never a reason to end.
         let ours = (0..table().len() as u32).filter_map(|number| FunctionId::from_number(number).ok());
-        let nobody = ours.into_iter().find(|function| function.name().is_empty()).unwrap();
+        let nobody = ours.into_iter().find(|function| function.describe().id == TypeId::of::<()>()).unwrap();
         let called = nobody.call(&Host::new(), 0, Packet::default(), Vec::new());
         assert!(matches!(called, Err(CallError::Unknown(_))));
     }

@@ -344,9 +344,11 @@ async fn shutdown_waits_for_callbacks() {
     assert_eq!(seen.get(), 3);
 
     let pool = ThreadPool::new(1);
-    let job = pool.submit(|| (), ());
+    let (gate, opens) = mpsc::channel::<()>();
+    let job = pool.submit(move || opens.recv().is_err(), ());
     let see = seen.clone();
     job.on_done(move |_| see.set(see.get() + 1));
+    drop(gate);
     while !job.is_done() {
         thread::yield_now();
     }

@@ -344,7 +344,7 @@ async fn shutdown_waits_for_callbacks() {
     assert_eq!(seen.get(), 3);
 
     let pool = ThreadPool::new(1);
-    let (gate, opens) = mpsc::channel::<()>();
+    let (gate, opens) = channel::<()>();
     let job = pool.submit(move || opens.recv().is_err(), ());
     let see = seen.clone();
     job.on_done(move |_| see.set(see.get() + 1));

@@ -1,5 +1,5 @@
 //! Processes of work where something is missing: descriptors, a runtime that runs, and good manners of the user's types.
-#![cfg(all(feature = "process-pool", target_os = "linux", not(asan)))]
+#![cfg(all(feature = "macros", feature = "process-pool", target_os = "linux", not(asan)))]
 #![expect(clippy::needless_pass_by_value, reason = "functions of jobs own what they are called with")]
 
 use runtime::{

@@ -1,4 +1,5 @@
 //! The hard cases of a pool of threads. What happens when is decided by gates, never by time.
+#![cfg(feature = "macros")]
 
 use runtime::{
     Runtime,

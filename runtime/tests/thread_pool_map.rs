@@ -1,4 +1,5 @@
 //! Many jobs of a pool of threads: in order, as they come, lazily, in blocking style, counted.
+#![cfg(feature = "macros")]
 
 use futures_lite::future::{block_on, poll_once};
 use runtime::{

@@ -2,7 +2,7 @@
 //! of those who write on it what they should not. They fork, so they are alone in their process, one after the other.
 //!
 //! More of them: `BOARD_KILLS=10000 cargo test --release -p runtime-io --test dying`.
-#![cfg(all(target_os = "linux", not(miri)))]
+#![cfg(all(not(asan), target_os = "linux", not(miri)))]
 
 mod support;
 

@@ -402,7 +402,7 @@ fn a_board_has_an_end_and_says_so_and_leaves_nothing_mapped() {
     let _alone = alone();
     let mapped = || {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        maps.lines().filter(|line| line.contains("runtime-board")).count()
+        maps.lines().filter(|line| line.contains("runtime-shared")).count()
     };
     let before = mapped();
     let board = Board::create(Kind::Lock, 1, 1, 0).unwrap();

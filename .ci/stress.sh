@@ -13,7 +13,8 @@ tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io -p r
 # Under stress it is threads that matter, not what the explorer tries on one.
 export EXPLORE_DEPTH=3 EXPLORE_WALKS=50
 # The fault suites are stress of their own, and take longer than all the rest.
-skips=(-- --skip accepted_programs_run --skip cluster:: --skip faults::)
+# So do those of processes that are single-stepped, or are programs of their own.
+skips=(-- --skip accepted_programs_run --skip cluster:: --skip faults:: --skip whatever_instruction --skip processes:: --skip storm::)
 cargo build --examples "$@" # which the stories start
 "${tests[@]}" --no-run
 

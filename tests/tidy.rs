@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// The staircase: what each package may have in its `[dependencies]` from among our own. Dev-dependencies are free: the
-/// examples in the documentation of the macros are programs that use `runtime`.
-const STAIRCASE: [(&str, &[&str]); 7] = [
+/// The staircase: what each package, or each of a folder, may have in its `[dependencies]` from among our own. Dev-dependencies
+/// are free: the examples in the documentation of the macros are programs that use `runtime`.
+const STAIRCASE: [(&str, &[&str]); 8] = [
     ("sync/Cargo.toml", &[]),
     ("executor/Cargo.toml", &["runtime-sync"]),
     ("io/Cargo.toml", &["runtime-executor", "runtime-sync"]),
@@ -18,6 +18,7 @@ const STAIRCASE: [(&str, &[&str]); 7] = [
     // Examples, story tests and benches see what a user sees.
     ("Cargo.toml", &["runtime"]),
     ("benches/Cargo.toml", &["runtime"]),
+    ("examples/ecosystem/", &["runtime"]),
 ];
 
 /// Where `unsafe` may live: a file, or a folder if it ends in `/`. A new line here is a decision to be defended.
@@ -76,6 +77,11 @@ fn every_package_takes_the_lints_of_the_workspace() {
 }
 
 #[test]
+fn every_workspace_has_the_same_lints() {
+    expect_none(&same_lints(&repository()));
+}
+
+#[test]
 fn every_file_opens_with_what_it_is_for() {
     expect_none(&opening_comment(&repository()));
 }
@@ -126,6 +132,11 @@ impl File {
         Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
     }
 
+    /// Whether it is that file, or in that folder, which ends in `/`.
+    fn is_in(&self, place: &str) -> bool {
+        self.path == place || place.ends_with('/') && self.path.starts_with(place)
+    }
+
     fn is_manifest(&self) -> bool {
         self.path.rsplit('/').next() == Some("Cargo.toml")
     }
@@ -158,7 +169,7 @@ impl File {
 fn staircase(files: &[File]) -> Vec<String> {
     let mut findings = Vec::new();
     for manifest in files.iter().filter(|file| file.is_manifest()) {
-        let step = STAIRCASE.iter().find(|(path, _)| *path == manifest.path);
+        let step = STAIRCASE.iter().find(|(place, _)| manifest.is_in(place));
         for (line, package) in own_dependencies(manifest) {
             match step {
                 None => findings.push(manifest.finding(line, "this package has no place in the staircase")),
@@ -208,9 +219,7 @@ fn unsafe_rooms(files: &[File]) -> Vec<String> {
     let lint = "unsafe_code";
     let mut findings = Vec::new();
     for file in files.iter().filter(|file| file.is_rust() && file.path != "tests/tidy.rs") {
-        let is_room = UNSAFE_ROOMS
-            .iter()
-            .any(|room| file.path == *room || room.ends_with('/') && file.path.starts_with(room));
+        let is_room = UNSAFE_ROOMS.iter().any(|room| file.is_in(room));
         for (line, code) in file.code().filter(|(_, code)| code.contains(lint)) {
             if !is_room {
                 findings.push(file.finding(line, "unsafe code outside the rooms that are meant for it"));
@@ -227,6 +236,32 @@ fn inherited_lints(files: &[File]) -> Vec<String> {
     manifests
         .filter(|manifest| !manifest.text.contains("[lints]\nworkspace = true"))
         .map(|manifest| manifest.finding(1, "`[lints] workspace = true` is missing"))
+        .collect()
+}
+
+/// The workspace at the root has the lints of the house; another one has a copy.
+fn same_lints(files: &[File]) -> Vec<String> {
+    let ours = files.iter().find(|file| file.path == "Cargo.toml").map(lint_tables).unwrap_or_default();
+    let workspaces =
+        files.iter().filter(|file| file.is_manifest() && file.lines().any(|(_, line)| line == "[workspace]"));
+    workspaces
+        .filter(|manifest| lint_tables(manifest) != ours)
+        .map(|manifest| manifest.finding(1, "`[workspace.lints]` are not those of the root"))
+        .collect()
+}
+
+/// The tables of lints of a workspace, without comments and empty lines.
+fn lint_tables(manifest: &File) -> Vec<&str> {
+    let mut is_about_lints = false;
+    let lines = manifest.lines().map(|(_, line)| line.trim());
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .filter(|line| {
+            if line.starts_with('[') {
+                is_about_lints = line.starts_with("[workspace.lints");
+            }
+            is_about_lints
+        })
         .collect()
 }
 
@@ -272,15 +307,24 @@ fn examples_in_readme(files: &[File]) -> Vec<String> {
         |example: &str| readme.split(|character| !part_of_a_name(character)).any(|word| word == example);
     files
         .iter()
-        .filter_map(|file| {
-            let program = file.path.strip_prefix("examples/")?.strip_suffix(".rs")?;
-            let example = program.strip_suffix("/main").unwrap_or(program);
-            // Further files of an example with a folder of its own.
-            (!example.contains('/')).then_some((file, example))
-        })
+        .filter_map(|file| Some((file, name_of_example(&file.path)?)))
         .filter(|(_, example)| !names(example))
         .map(|(file, example)| file.finding(1, &format!("README.md does not name the example `{example}`")))
         .collect()
+}
+
+/// What the program is called that begins in this file, if it is an example.
+fn name_of_example(path: &str) -> Option<&str> {
+    let program = path.strip_prefix("examples/")?.strip_suffix(".rs")?;
+    let program = match program.strip_prefix("ecosystem/").and_then(|rest| rest.split_once('/')) {
+        // A package that is a program has its name.
+        Some((package, "src/main")) => package,
+        Some((_, rest)) => rest.strip_prefix("examples/")?,
+        None => program,
+    };
+    let example = program.strip_suffix("/main").unwrap_or(program);
+    // Further files of an example with a folder of its own.
+    (!example.contains('/')).then_some(example)
 }
 
 fn ignored_without_reason(files: &[File]) -> Vec<String> {
@@ -444,6 +488,8 @@ fn every_rule_can_fail() {
         (staircase, "runtime/macros/Cargo.toml", "[build-dependencies]\nruntime = { path = \"..\" }", &[2]),
         (staircase, "Cargo.toml", "[workspace.dependencies]\nruntime-io = { path = \"io\" }", &[]),
         (staircase, "new/Cargo.toml", "[dependencies]\nruntime-sync.workspace = true", &[2]),
+        (staircase, "examples/ecosystem/web/Cargo.toml", "[dependencies]\nruntime.workspace = true", &[]),
+        (staircase, "examples/ecosystem/web/Cargo.toml", "[dependencies]\nruntime-io = \"1\"", &[2]),
         (unsafe_rooms, "io/src/net.rs", "//! Net.\n#![expect(unsafe_code, reason = \"r\")]", &[2]),
         (unsafe_rooms, "io/src/sys_x.rs", "//! Net.\n\n#[allow(\n    unsafe_code,\n)]", &[4]),
         (unsafe_rooms, "io/src/sys/fd.rs", "//! Fd.\n#![expect(unsafe_code, reason = \"r\")]", &[]),
@@ -460,6 +506,10 @@ fn every_rule_can_fail() {
         (examples_in_readme, "examples/chat.rs", "", &[1]),
         (examples_in_readme, "examples/chat/main.rs", "", &[1]),
         (examples_in_readme, "examples/chat/room.rs", "", &[]),
+        (examples_in_readme, "examples/ecosystem/web/examples/chat.rs", "", &[1]),
+        (examples_in_readme, "examples/ecosystem/web/tests/chat.rs", "", &[]),
+        (examples_in_readme, "examples/ecosystem/chat/src/main.rs", "", &[1]),
+        (examples_in_readme, "examples/ecosystem/chat/src/room.rs", "", &[]),
         (ignored_without_reason, "tests/a.rs", "\n    #[ignore]\n", &[2]),
         (ignored_without_reason, "tests/a.rs", "#[cfg_attr(miri, ignore)]", &[1]),
         (ignored_without_reason, "tests/a.rs", "#[ignore = \"needs two machines\"]", &[]),
@@ -483,10 +533,16 @@ fn every_rule_can_fail() {
         assert!(agree, "{path}: {text:?}\nexpected {places:?}\n     got {findings:?}");
     }
 
-    let named = |readme: &str| {
-        let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
-        examples_in_readme(&[file("examples/echo.rs", ""), file("README.md", readme)])
+    let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
+    let other = |lints: &str| {
+        let root = "[workspace]\n# Ours\n[workspace.lints.rust]\na = \"deny\"\n\n[package]\nname = \"x\"\n";
+        same_lints(&[file("Cargo.toml", root), file("a/Cargo.toml", &format!("[workspace]\n{lints}"))])
     };
+    assert!(other("[workspace.lints.rust]\na = \"deny\"\n[profile.bench]\nlto = true").is_empty());
+    assert_eq!(other("[workspace.lints.rust]\na = \"warn\"").len(), 1);
+    assert_eq!(other("").len(), 1);
+
+    let named = |readme: &str| examples_in_readme(&[file("examples/echo.rs", ""), file("README.md", readme)]);
     assert!(named("cargo run --example echo -- --help").is_empty());
     assert_eq!(named("cargo run --example echo_server").len(), 1);
 }

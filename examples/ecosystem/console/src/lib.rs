@@ -1,0 +1,1 @@
+//! Tasks as tokio-console shows them, statistics as Prometheus collects them.

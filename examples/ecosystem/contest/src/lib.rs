@@ -1,0 +1,1 @@
+//! The same programs on our runtime and on tokio's, measured.

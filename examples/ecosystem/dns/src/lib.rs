@@ -1,0 +1,1 @@
+//! Names resolved by hickory on our sockets.

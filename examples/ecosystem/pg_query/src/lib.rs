@@ -1,0 +1,1 @@
+//! PostgreSQL by tokio-postgres on our streams: pipelines, LISTEN and NOTIFY.

@@ -1,0 +1,1 @@
+//! The redis crate on our streams: pipelines and pub/sub.

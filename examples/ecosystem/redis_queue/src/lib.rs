@@ -1,0 +1,1 @@
+//! Jobs on a Redis server, which survive workers and the server itself.

@@ -1,0 +1,1 @@
+//! Libraries that insist on tokio: NATS, reqwest, sqlx.

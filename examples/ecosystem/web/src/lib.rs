@@ -1,0 +1,1 @@
+//! HTTP, TLS and WebSocket: examples, and tests with real clients.

@@ -112,6 +112,18 @@ pub fn send(
     }
 }
 
+/// Whether a packet can be received; the end is none.
+///
+/// # Errors
+/// What the system says.
+pub fn is_there_any(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    match socket::peek_now(socket, &mut [0]) {
+        Ok(bytes) => Ok(bytes > 0),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether a packet was refused because it is longer than the system takes.
 pub fn is_too_long(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EMSGSIZE)

@@ -117,6 +117,11 @@ pub(crate) fn peek(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> 
     recv(socket, buf, libc::MSG_PEEK)
 }
 
+/// [`peek`] that does not wait, whatever the flags of the open file say.
+pub(crate) fn peek_now(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    recv(socket, buf, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+}
+
 /// Reads what has arrived, and does not wait, whatever the flags of the open file say.
 pub(crate) fn recv_now(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     recv(socket, buf, libc::MSG_DONTWAIT)

@@ -163,8 +163,8 @@ impl Board {
     pub(super) fn take(&self, name: Name) -> bool {
         // First, so that an item is never on neither account.
         self.cell(TAKEN).fetch_add(1, SeqCst);
-        // Its sender may not have come to say that it is sent.
-        if self.change(name, SENT, FREE) || self.change(name, CLAIMED, FREE) {
+        // Its sender may not have come to say that it is sent, and may come to it between our two looks.
+        if [SENT, CLAIMED, SENT].into_iter().any(|state| self.change(name, state, FREE)) {
             self.cell(NEWEST_TAKEN).fetch_max(name.stamp(), SeqCst);
         }
         self.cell(WAITING).load(SeqCst) > 0

@@ -8,7 +8,10 @@ use crate::{
     },
     time::{Duration, Instant},
 };
-use runtime_io::{blocking, packet::Patience};
+use runtime_io::{
+    blocking,
+    packet::{self, Patience},
+};
 use serde::de::DeserializeOwned;
 use std::{
     io,
@@ -192,9 +195,9 @@ impl Shared {
         }
     }
 
-    /// Whether an item can be received, or the end.
+    /// Whether an item can be received.
     fn is_there_any(&self) -> bool {
-        self.exit.is_ready(Side::Receive, Some(Duration::ZERO)).unwrap_or(true)
+        packet::is_there_any(self.exit.as_fd()).unwrap_or(true)
     }
 
     /// Looks whether somebody has died with a place.

@@ -16,7 +16,16 @@ use crate::{
     time::{Duration, Instant, advance},
 };
 use runtime_io::packet::Patience;
-use std::{collections::BTreeSet, os::fd::AsFd, rc::Rc, sync::Mutex, thread};
+use std::{
+    collections::BTreeSet,
+    os::fd::AsFd,
+    rc::Rc,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+};
 
 /// A story on a clock that stands still unless it is advanced.
 fn paused(story: impl Future<Output = ()>) {
@@ -393,6 +402,26 @@ fn who_joins_does_not_wait_for_an_item_that_went_with_its_consumer() {
 }
 
 #[test]
+fn who_joins_a_closed_queue_does_not_wait_for_it_either() {
+    paused(async {
+        let queue = Queue::bounded(2).unwrap();
+        queue.put(1).await.unwrap();
+        die_with_an_item(&queue.shared);
+        queue.close().unwrap();
+        assert!(queue.is_empty(), "the end is no item");
+        let joins = spawn({
+            let queue = queue.clone();
+            async move { queue.join().await }
+        });
+        for _ in 0..3 {
+            yield_now().await;
+            advance(Duration::from_millis(100)).await;
+        }
+        assert!(joins.is_finished());
+    });
+}
+
+#[test]
 fn a_handle_that_was_sent_is_the_same_queue() {
     let queue = Queue::<u32>::bounded(1).unwrap().max_message(1_000);
     let theirs: Queue<u32> = decode(encode(&queue).unwrap()).unwrap();
@@ -471,6 +500,49 @@ fn a_name_fits_one_item_only() {
     board.take(again);
     board.take(two);
     assert_eq!(board.used(), 0);
+}
+
+/// The sender says that it is sent at the very moment at which the receiver, who has it already, frees the place.
+#[test]
+fn an_item_that_is_taken_while_its_sender_says_so_leaves_its_place_free() {
+    let board = Board::create(1).unwrap();
+    let handed_over = AtomicU64::new(0);
+    let rounds = if cfg!(asan) { 5_000 } else { 50_000 };
+    thread::scope(|scope| {
+        let taking = scope.spawn(|| {
+            for _ in 0..rounds {
+                let tag = loop {
+                    match handed_over.load(SeqCst) {
+                        0 => std::hint::spin_loop(),
+                        tag => break tag,
+                    }
+                };
+                board.take(Name::from_tag(tag));
+                handed_over.store(0, SeqCst);
+            }
+        });
+        // What is not free any more stays so: the sender then has no place, and gives the other one nothing more to take.
+        let mut free = 0;
+        while free < rounds {
+            let Some(name) = board.claim() else { break };
+            free += 1;
+            handed_over.store(name.tag(), SeqCst);
+            // A little later each time, until it meets the moment.
+            (0..free % 100).for_each(|_| std::hint::spin_loop());
+            board.sent(name);
+            while handed_over.load(SeqCst) != 0 {
+                std::hint::spin_loop();
+            }
+        }
+        for _ in free..rounds {
+            handed_over.store(u64::MAX, SeqCst);
+            while handed_over.load(SeqCst) != 0 {
+                std::hint::spin_loop();
+            }
+        }
+        taking.join().unwrap();
+        assert_eq!(free, rounds, "places were free");
+    });
 }
 
 #[test]

@@ -10,6 +10,8 @@
 
 mod async_fd;
 pub mod blocking;
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+pub mod bridge;
 mod elsewhere;
 pub mod fs;
 mod handle_error;

@@ -73,6 +73,8 @@ pub mod greenlet;
 #[cfg(any(feature = "messages", feature = "process-pool"))]
 mod guarded;
 pub mod guide;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod inspector;
 pub mod pool;
 pub mod process;

@@ -27,6 +27,9 @@ pub trait Transport: AsFd + fmt::Debug + 'static {
     type Address;
 
     fn read(&self, buf: &mut [u8]) -> io::Result<Got>;
+    /// What it got is initialized, from the beginning of `buf` on.
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
+    fn read_uninit(&self, buf: &mut [std::mem::MaybeUninit<u8>]) -> io::Result<Got>;
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Got>;
     fn peek(&self, buf: &mut [u8]) -> io::Result<usize>;
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
@@ -234,6 +237,19 @@ impl<S: Transport> Connection<S> {
     #[inline]
     pub(crate) fn poll_read(&self, context: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.io.poll_op(Direction::Read, &mut WaiterId::shared(), context, |socket| read_step(socket, buf))
+    }
+
+    /// What it says that it has read is initialized, from the beginning of `buf` on.
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
+    #[inline]
+    pub(crate) fn poll_read_uninit(
+        &self,
+        context: &mut Context<'_>,
+        buf: &mut [std::mem::MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        self.io.poll_op(Direction::Read, &mut WaiterId::shared(), context, |socket| {
+            Ok(socket.read_uninit(buf)?.done(buf.len()))
+        })
     }
 
     pub(crate) fn poll_read_vectored(

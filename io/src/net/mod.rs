@@ -9,7 +9,7 @@ mod acceptor;
 mod addr;
 mod attempts;
 mod connect;
-mod connection;
+pub(crate) mod connection;
 mod forward;
 pub mod inherited;
 mod linger;

@@ -15,7 +15,7 @@ use std::{
 
 /// The reading half of a borrowed [`TcpStream`]; see [`split`](TcpStream::split).
 #[derive(Debug)]
-pub struct ReadHalf<'a, S: ByteStream = TcpStream>(pub(super) &'a S);
+pub struct ReadHalf<'a, S: ByteStream = TcpStream>(pub(crate) &'a S);
 
 /// The writing half of a borrowed [`TcpStream`]; see [`split`](TcpStream::split).
 #[derive(Debug)]

@@ -401,6 +401,12 @@ impl Transport for net::TcpStream {
         Ok(Got { bytes: (&mut &*self).read(buf)?, is_unhindered: true })
     }
 
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
+    #[inline]
+    fn read_uninit(&self, buf: &mut [std::mem::MaybeUninit<u8>]) -> io::Result<Got> {
+        Ok(Got { bytes: socket2::SockRef::from(self).recv(buf)?, is_unhindered: true })
+    }
+
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Got> {
         Ok(Got { bytes: (&mut &*self).read_vectored(bufs)?, is_unhindered: true })
     }

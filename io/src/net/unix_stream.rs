@@ -206,6 +206,13 @@ impl Transport for net::UnixStream {
         self.read_vectored(&mut [IoSliceMut::new(buf)])
     }
 
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
+    #[inline]
+    fn read_uninit(&self, buf: &mut [std::mem::MaybeUninit<u8>]) -> io::Result<Got> {
+        let (bytes, is_unhindered) = sys::socket::receive_uninit(self.as_fd(), buf)?;
+        Ok(Got { bytes, is_unhindered })
+    }
+
     #[inline]
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Got> {
         let (bytes, is_unhindered) = sys::socket::receive(self.as_fd(), bufs)?;

@@ -100,13 +100,37 @@ pub(crate) const MAX_SLICES: usize = 1024;
 /// beside them, and, where the receiver wants to know who has written what, between two writers. On Linux it is told then
 /// that something was beside the bytes, as we have no room for it: `MSG_CTRUNC`. A plain `recv` would save nothing, and
 /// cost one more to find out that nothing is left.
-#[expect(unsafe_code, reason = "socket2 hides this flag")]
+#[expect(unsafe_code, reason = "slices are the system's")]
 pub(crate) fn receive(socket: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<(usize, bool)> {
+    // SAFETY: these are buffers, borrowed for the call, in the layout of `iovec`.
+    unsafe { receive_into(socket, bufs.as_mut_ptr().cast(), bufs.len().min(MAX_SLICES)) }
+}
+
+/// [`receive`] into memory that nobody has written yet.
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+#[expect(unsafe_code, reason = "slices are the system's")]
+pub(crate) fn receive_uninit(
+    socket: BorrowedFd<'_>,
+    buf: &mut [mem::MaybeUninit<u8>],
+) -> io::Result<(usize, bool)> {
+    let mut slice = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
+    // SAFETY: this is one buffer, borrowed for the call.
+    unsafe { receive_into(socket, &raw mut slice, 1) }
+}
+
+/// # Safety
+/// There are so many slices, each of memory that may be written for as long as the call takes.
+#[expect(unsafe_code, reason = "socket2 hides the flag")]
+unsafe fn receive_into(
+    socket: BorrowedFd<'_>,
+    slices: *mut libc::iovec,
+    count: usize,
+) -> io::Result<(usize, bool)> {
     // SAFETY: all zeroes is a message without anything.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_iov = bufs.as_mut_ptr().cast();
-    message.msg_iovlen = bufs.len().min(MAX_SLICES) as _;
-    // SAFETY: S1; it writes into the buffers, which outlive the call, and no more than their lengths.
+    message.msg_iov = slices;
+    message.msg_iovlen = count as _;
+    // SAFETY: S1; it writes into the slices, as the caller allows, and no more than their lengths.
     let n = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
     let bytes = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
     Ok((bytes, message.msg_flags & libc::MSG_CTRUNC == 0))

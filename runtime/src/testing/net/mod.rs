@@ -40,6 +40,8 @@
 //! Every IP address is a host of its own. There are no routes and no names but `localhost`'s numbers; whoever does not
 //! say where he [connects from](MemoryStream::connect_from) is on 127.0.0.1. A partition lies between two hosts.
 
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+mod bridge;
 mod connection;
 mod faults;
 mod hosts;

@@ -3,7 +3,7 @@
 use crate::{double, is_alive, pid, works};
 use runtime::{
     pool::{JobError, Pool, ProcessPool, Shutdown, ThreadPool},
-    process::Descriptor,
+    process::{Descriptor, Process},
     time::sleep,
 };
 use std::{
@@ -221,4 +221,37 @@ async fn workers_have_no_descriptors_of_their_siblings_or_parent() {
         "but for the folder"
     );
     assert!(alone <= 7, "{alone}");
+}
+
+/// How many descriptors a process has, and how many kilobytes of memory.
+fn belongings(pid: u32) -> (usize, u64) {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    (descriptors, memory.trim().trim_end_matches(" kB").parse().unwrap())
+}
+
+/// What a process and the worker of its pool have after each thousand of jobs.
+async fn eleven_thousand_jobs() -> Vec<[(usize, u64); 2]> {
+    let pool = ProcessPool::new(1).unwrap();
+    let mut all = Vec::new();
+    for _ in 0..11 {
+        let jobs: Vec<_> = (0..1_000).map(|n| pool.submit(double, n)).collect();
+        for (n, job) in (0..).zip(jobs) {
+            assert_eq!(job.await.unwrap(), 2 * n);
+        }
+        all.push([std::process::id(), pool.workers()[0]].map(belongings));
+    }
+    all
+}
+
+#[runtime::test]
+async fn ten_thousand_jobs_leave_nothing_behind() {
+    // In a process of its own, as the other stories are in this one.
+    let all = Process::spawn(eleven_thousand_jobs, ()).unwrap().join().await.unwrap();
+    // The first thousand make the room that the others use again.
+    for (before, after) in all[0].iter().zip(&all[10]) {
+        assert_eq!(after.0, before.0, "descriptors: {all:?}");
+        assert!(after.1 <= before.1 + 512, "kilobytes: {all:?}");
+    }
 }

@@ -19,8 +19,8 @@ compiler=$(.ci/debian-rust.sh newest) || {
 }
 export RUSTC=$compiler/usr/bin/rustc LD_LIBRARY_PATH=$compiler/usr/lib/x86_64-linux-gnu RUSTC_BOOTSTRAP=1
 "$RUSTC" -V
-# Tests, examples and benchmarks for the first of them; what these lack the others lack too.
-what=(--workspace --all-targets)
+# Tests and examples for the first of them; what these lack the others lack too.
+what=(--workspace --exclude runtime-benches --all-targets)
 for target in "$@"; do
     echo "--- $target: ${what[*]}"
     cargo check --locked --target-dir "$CARGO_TARGET_DIR/portability" --target "$target" -Zbuild-std "${what[@]}"

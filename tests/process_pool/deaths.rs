@@ -147,8 +147,9 @@ async fn a_job_that_kills_every_worker_kills_one_each_time() {
             )
         })
         .collect();
-    for (dies, job) in jobs {
-        assert_eq!(matches!(job.await, Err(JobError::WorkerDied(_))), dies);
+    for (n, (dies, job)) in jobs.into_iter().enumerate() {
+        let outcome = job.await;
+        assert_eq!(matches!(outcome, Err(JobError::WorkerDied(_))), dies, "{n}: {outcome:?}");
     }
     works(&pool, 2).await;
 }

@@ -9,7 +9,6 @@ use std::{cmp::Reverse, time::Duration};
 
 impl Desk {
     pub(super) fn assign(&mut self, claims: &mut impl Claims) {
-        self.take_back_from_the_slow(claims);
         while let Some((job, weight)) = self.jobs.first() {
             let Some(at) = self.place_for(weight) else { return };
             self.jobs.send_first(self.workers[at].id);
@@ -38,15 +37,21 @@ impl Desk {
 
     /// Takes a job back from a worker that has not begun it. It is nobody's then.
     pub(super) fn take_back(&mut self, from: WorkerId, job: JobId, claims: &mut impl Claims) -> bool {
-        let is_ours = claims.revoke(from, job);
+        let is_ours = self.keep(from, job) || claims.revoke(from, job);
         if is_ours && let Some(worker) = self.worker(from) {
             worker.lost(job);
         }
         is_ours
     }
 
+    /// Does not send what was to be sent next. Whether it was: until then it stands in no memory that is shared.
+    pub(super) fn keep(&mut self, from: WorkerId, job: JobId) -> bool {
+        let at = self.actions.iter().rposition(|&action| action == Action::Send { worker: from, job });
+        at.is_some_and(|at| self.actions.remove(at).is_some())
+    }
+
     /// What lies behind a job that takes long goes back to the queue.
-    fn take_back_from_the_slow(&mut self, claims: &mut impl Claims) {
+    pub(super) fn take_back_from_the_slow(&mut self, claims: &mut impl Claims) {
         let now = self.now;
         for at in 0..self.workers.len() {
             if self.patience_ends(&self.workers[at]).is_none_or(|at| at > now) {

@@ -13,13 +13,16 @@ impl Desk {
         let mut has_begun = false;
         let mut is_first = true;
         for job in std::mem::take(&mut worker.jobs) {
-            if !claims.revoke(id, job) {
+            let was_sent = !self.keep(id, job);
+            if was_sent && !claims.revoke(id, job) {
                 has_begun = true;
+                // Whatever lay behind it has nothing to do with this death.
+                is_first = false;
                 self.fail(job, Why::Died(id));
                 continue;
             }
             let attempts = self.jobs.get_mut(job).map_or(0, |job| {
-                job.attempts += u8::from(is_first);
+                job.attempts += u8::from(was_sent && is_first);
                 job.attempts
             });
             match attempts {

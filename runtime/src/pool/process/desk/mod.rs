@@ -263,6 +263,8 @@ impl Desk {
             worker.note_pace(now);
         }
         self.dismiss();
+        // First, as it makes work for more workers.
+        self.take_back_from_the_slow(claims);
         self.staff();
         self.assign(claims);
         if self.course == Course::Closing && self.workers.is_empty() && self.jobs.len() == 0 {

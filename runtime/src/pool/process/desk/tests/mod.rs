@@ -10,19 +10,22 @@ fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Which jobs were begun; all others can be taken back.
+/// Which jobs were sent, and which of them begun; all others of these can be taken back.
 #[derive(Debug, Default)]
-struct Begun(BTreeSet<(WorkerId, JobId)>);
+struct Posts {
+    sent: BTreeSet<(WorkerId, JobId)>,
+    begun: BTreeSet<(WorkerId, JobId)>,
+}
 
-impl Claims for Begun {
+impl Claims for Posts {
     fn revoke(&mut self, worker: WorkerId, job: JobId) -> bool {
-        !self.0.contains(&(worker, job))
+        self.sent.contains(&(worker, job)) && !self.begun.contains(&(worker, job))
     }
 }
 
 /// A desk, what is shared with its workers, and the time.
 struct Office {
     desk: Desk,
-    begun: Begun,
+    posts: Posts,
     now: Duration,
 }

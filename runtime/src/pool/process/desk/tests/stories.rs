@@ -1,6 +1,6 @@
 //! Single rules, told event by event.
 
-use super::{Action, Begun, Desk, JobId, Office, Rules, Weight, WorkerId, ms};
+use super::{Action, Desk, JobId, Office, Posts, Rules, Weight, WorkerId, ms};
 use crate::pool::process::desk::{Event, Refused, Why};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ const RULES: Rules = Rules { workers: 2, max_tasks: None, max_queued: 100 };
 
 impl Office {
     fn open(rules: Rules) -> Self {
-        Self { desk: Desk::new(Duration::ZERO, rules), begun: Begun::default(), now: Duration::ZERO }
+        Self { desk: Desk::new(Duration::ZERO, rules), posts: Posts::default(), now: Duration::ZERO }
     }
 
     /// With all workers launched and ready.
@@ -25,6 +25,9 @@ impl Office {
     fn told(&mut self) -> Vec<String> {
         let mut told = Vec::new();
         while let Some(action) = self.desk.next_action() {
+            if let Action::Send { worker, job } = action {
+                self.posts.sent.insert((worker, job));
+            }
             told.push(match action {
                 Action::Launch(worker) => format!("launch {}", worker.0),
                 Action::Send { worker, job } => format!("{} gets {}", worker.0, job.number),
@@ -38,17 +41,17 @@ impl Office {
     }
 
     fn tell(&mut self, event: Event) -> Vec<String> {
-        self.desk.handle(self.now, event, &mut self.begun);
+        self.desk.handle(self.now, event, &mut self.posts);
         self.told()
     }
 
     fn submit(&mut self, weight: Weight) -> (JobId, Vec<String>) {
-        let job = self.desk.submit(self.now, weight, &mut self.begun).unwrap();
+        let job = self.desk.submit(self.now, weight, &mut self.posts).unwrap();
         (job, self.told())
     }
 
     fn begin(&mut self, worker: u64, job: JobId) {
-        self.begun.0.insert((WorkerId(worker), job));
+        self.posts.begun.insert((WorkerId(worker), job));
     }
 
     /// A worker begins a job and answers it after a while.
@@ -56,13 +59,13 @@ impl Office {
         self.begin(worker, job);
         self.now += takes;
         assert!(self.desk.done(WorkerId(worker), job));
-        self.desk.settle(self.now, &mut self.begun);
+        self.desk.settle(self.now, &mut self.posts);
         self.told()
     }
 
     fn wait_until_due(&mut self) -> Vec<String> {
         self.now = self.desk.next_deadline().unwrap();
-        self.desk.settle(self.now, &mut self.begun);
+        self.desk.settle(self.now, &mut self.posts);
         self.told()
     }
 }
@@ -153,6 +156,41 @@ fn a_job_before_which_workers_die_is_tried_three_times() {
 }
 
 #[test]
+fn a_job_that_lies_behind_deadly_ones_is_blamed_for_no_death() {
+    let mut office = Office::ready(Rules { workers: 1, ..RULES });
+    for life in 0..5 {
+        let (quick, _) = office.submit(Weight::Light);
+        office.run(life, quick, ms(1) / 4);
+        let (deadly, _) = office.submit(Weight::Light);
+        let (behind, told) = office.submit(Weight::Light);
+        assert_eq!(told, [format!("{life} gets {}", behind.number)]);
+        office.begin(life, deadly);
+        let told = office.tell(Event::Exited(WorkerId(life)));
+        assert_eq!(told[0], format!("{} fails: Died(WorkerId({life}))", deadly.number));
+        assert_eq!(office.desk.jobs.get(behind).unwrap().attempts, 0);
+        assert_eq!(
+            office.tell(Event::Ready(WorkerId(life + 1))),
+            [format!("{} gets {}", life + 1, behind.number)]
+        );
+        office.run(life + 1, behind, ms(1) / 4);
+    }
+}
+
+#[test]
+fn a_job_that_was_to_be_sent_to_a_worker_that_has_died_meanwhile_is_not_lost() {
+    let mut office = Office::ready(Rules { workers: 1, ..RULES });
+    let (last, _) = office.submit(Weight::Light);
+    let (_, told) = office.submit(Weight::Light);
+    assert_eq!(told, [""; 0], "it waits until the first is done");
+    // The last answer and the death are heard together: what the desk says after the one is not done before the other.
+    office.begin(0, last);
+    assert!(office.desk.done(WorkerId(0), last));
+    office.desk.settle(office.now, &mut office.posts);
+    assert_eq!(office.tell(Event::Exited(WorkerId(0))), ["launch 1"]);
+    assert_eq!(office.tell(Event::Ready(WorkerId(1))), ["1 gets 1"]);
+}
+
+#[test]
 fn workers_that_die_at_once_are_launched_ever_later_and_then_no_more_until_there_is_work() {
     let mut office = Office::open(Rules { workers: 1, ..RULES });
     assert_eq!(office.submit(Weight::Light).1, ["launch 0"]);
@@ -201,7 +239,7 @@ fn one_task_per_child_and_closed_early() {
     let jobs: Vec<JobId> = (0..4).map(|_| office.submit(Weight::Light).0).collect();
     assert_eq!(office.told(), [""; 0]);
     assert_eq!(office.tell(Event::Shutdown { fail_pending: None }), [""; 0]);
-    assert_eq!(office.desk.submit(office.now, Weight::Light, &mut office.begun), Err(Refused::Closed));
+    assert_eq!(office.desk.submit(office.now, Weight::Light, &mut office.posts), Err(Refused::Closed));
     assert_eq!(office.run(0, jobs[0], ms(1)), ["dismiss 0", "launch 2"]);
     assert_eq!(office.run(1, jobs[1], ms(1)), ["dismiss 1", "launch 3"]);
     assert_eq!(office.tell(Event::Ready(WorkerId(2))), ["2 gets 2"]);
@@ -234,15 +272,15 @@ fn a_pending_job_is_cancelled_wherever_it_is() {
     let (a, _) = office.submit(Weight::Light);
     let (b, _) = office.submit(Weight::Light);
     let (c, _) = office.submit(Weight::Light);
-    assert!(office.desk.cancel(office.now, b, &mut office.begun), "queued");
-    assert!(office.desk.cancel(office.now, a, &mut office.begun), "sent, and not begun");
+    assert!(office.desk.cancel(office.now, b, &mut office.posts), "queued");
+    assert!(office.desk.cancel(office.now, a, &mut office.posts), "sent, and not begun");
     assert_eq!(office.told(), ["0 gets 2"]);
     office.begin(0, c);
-    assert!(!office.desk.cancel(office.now, c, &mut office.begun), "begun");
-    assert!(!office.desk.cancel(office.now, a, &mut office.begun), "twice");
+    assert!(!office.desk.cancel(office.now, c, &mut office.posts), "begun");
+    assert!(!office.desk.cancel(office.now, a, &mut office.posts), "twice");
     for _ in 0..10_000 {
         let (job, _) = office.submit(Weight::Light);
-        assert!(office.desk.cancel(office.now, job, &mut office.begun));
+        assert!(office.desk.cancel(office.now, job, &mut office.posts));
     }
     assert!(office.desk.jobs.capacity() < 1_000, "cancelled jobs leave no gaps behind");
 }
@@ -274,5 +312,5 @@ fn a_queue_that_is_full_refuses() {
     let mut office = Office::open(Rules { max_queued: 2, ..RULES });
     office.submit(Weight::Light);
     office.submit(Weight::Light);
-    assert_eq!(office.desk.submit(office.now, Weight::Light, &mut office.begun), Err(Refused::Full(2)));
+    assert_eq!(office.desk.submit(office.now, Weight::Light, &mut office.posts), Err(Refused::Full(2)));
 }

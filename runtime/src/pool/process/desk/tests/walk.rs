@@ -3,7 +3,7 @@
 //! `DESK_WALKS=100000 cargo test -p runtime --release desk::tests::walk` walks farther; a failure names its seed, and
 //! `DESK_SEED=… DESK_WALKS=1` goes that way again.
 
-use super::{Action, Begun, Desk, JobId, Rules, Weight, WorkerId, ms};
+use super::{Action, Desk, JobId, Posts, Rules, Weight, WorkerId, ms};
 use crate::{
     pool::process::desk::{Claims, Event, Refused, Why},
     testing::random::Random,
@@ -72,6 +72,7 @@ enum Ended {
 #[derive(Debug)]
 struct Paper {
     weight: Weight,
+    sent: u32,
     begun: u32,
     ended: Option<Ended>,
 }
@@ -79,14 +80,14 @@ struct Paper {
 /// The shared memory.
 #[derive(Debug, Default)]
 struct Shared {
-    begun: Begun,
+    posts: Posts,
     revoked_of: BTreeSet<(WorkerId, JobId)>,
     revoked: u64,
 }
 
 impl Claims for Shared {
     fn revoke(&mut self, worker: WorkerId, job: JobId) -> bool {
-        let is_ours = self.begun.revoke(worker, job);
+        let is_ours = self.posts.revoke(worker, job);
         if is_ours {
             self.revoked_of.insert((worker, job));
             self.revoked += 1;
@@ -214,7 +215,7 @@ impl World {
         match result {
             Ok(job) => {
                 self.check(!self.is_closing, "a closed pool takes no jobs");
-                let previous = self.jobs.insert(job, Paper { weight, begun: 0, ended: None });
+                let previous = self.jobs.insert(job, Paper { weight, sent: 0, begun: 0, ended: None });
                 self.check(previous.is_none(), "a number is used twice");
             }
             Err(Refused::Closed) => self.check(self.is_closing, "an open pool is open"),
@@ -247,7 +248,7 @@ impl World {
         let job = real.inbox.pop_front().unwrap();
         if !self.claims.revoked_of.contains(&(id, job)) {
             real.running = Some(job);
-            self.claims.begun.0.insert((id, job));
+            self.claims.posts.begun.insert((id, job));
             let paper = self.jobs.get_mut(&job).unwrap();
             paper.begun += 1;
             let (begun, ended) = (paper.begun, paper.ended);
@@ -301,12 +302,17 @@ impl World {
             }
         }
         if settle {
-            self.settle();
+            self.desk.settle(self.now, &mut self.claims);
+            // What a worker says last, and its end, may be one thing to the driver.
+            if self.random.chance(0.5) {
+                self.obey();
+            }
         }
         if self.workers.get(&id).is_some_and(|real| real.is_dead && real.said.is_empty()) {
             self.tell(Event::Exited(id));
             self.workers.remove(&id);
         }
+        self.obey();
     }
 
     fn somebody_dies(&mut self) {
@@ -401,6 +407,8 @@ impl World {
                     self.check(may, "jobs go to those who serve");
                     // Taken back from there before, and sent there again: the memory says so too.
                     self.claims.revoked_of.remove(&(worker, job));
+                    self.claims.posts.sent.insert((worker, job));
+                    self.jobs.get_mut(&job).unwrap().sent += 1;
                     self.workers.get_mut(&worker).unwrap().inbox.retain(|&other| other != job);
                     self.workers.get_mut(&worker).unwrap().inbox.push_back(job);
                 }
@@ -426,10 +434,11 @@ impl World {
         let begun = self.jobs[&job].begun;
         match why {
             Why::Died(worker) if begun == 0 => {
-                self.check(self.workers[&worker].is_dead, "three have died with it before them");
+                self.check(self.workers[&worker].is_dead, "who it is said to have died with is dead");
+                self.check(self.jobs[&job].sent >= 3, "three have died with it before them");
             }
             Why::Died(worker) => {
-                let was_there = self.claims.begun.0.contains(&(worker, job));
+                let was_there = self.claims.posts.begun.contains(&(worker, job));
                 self.check(was_there, "who died with a job had begun it");
             }
             Why::Cancelled | Why::NotStarted(_) | Why::Initializer(_) => {
@@ -458,7 +467,7 @@ impl World {
             let heavy = worker.jobs.iter().skip(1).find(|job| self.jobs.get(job).is_some_and(is_heavy));
             self.check(heavy.is_none(), "nothing heavy lies behind what runs");
             let last = worker.jobs.iter().skip(1).last();
-            let is_free = last.is_some_and(|&job| !self.claims.begun.0.contains(&(worker.id, job)));
+            let is_free = last.is_some_and(|&job| !self.claims.posts.begun.contains(&(worker.id, job)));
             self.check(!(is_anybody_idle && is_free), "nobody is idle while another has a job too many");
         }
     }

@@ -58,6 +58,7 @@
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | jobs, on threads or in processes | [`pool`] |
 //! | code in blocking style, with feature `greenlet` | `greenlet`, and `green` with the names of the standard library |
+//! | libraries that are welded to tokio, with feature `tokio-context` | `tokio_context` |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
 //! | what keeps the thread from all others | [`Builder::watch_stalls`] |
@@ -82,6 +83,8 @@ mod runtime;
 #[cfg(feature = "macros")]
 mod select;
 pub mod testing;
+#[cfg(feature = "tokio-context")]
+pub mod tokio_context;
 
 pub use self::runtime::{Builder, Runtime, run};
 pub use runtime_executor::{

@@ -6,6 +6,8 @@ mod insight;
 
 #[cfg(feature = "process-pool")]
 use crate::process::child::family::{self, EndOfDaemons, SeeingOff};
+#[cfg(feature = "tokio-context")]
+use crate::tokio_context;
 use crate::{
     inspector::{self, Inspected},
     pool::Callbacks,
@@ -178,6 +180,12 @@ impl Builder {
         {
             executor = executor.extension(family);
         }
+        #[cfg(feature = "tokio-context")]
+        let (place, tokio) = tokio_context::place();
+        #[cfg(feature = "tokio-context")]
+        {
+            executor = executor.extension(place);
+        }
         let executor = executor.build();
         let is_inspected = self.inspect.unwrap_or_else(inspector::is_asked_for);
         let inspected = if is_inspected { Inspected::begin(executor.handle().runtime()) } else { None };
@@ -186,6 +194,8 @@ impl Builder {
             daemons,
             _inspected: inspected,
             executor,
+            #[cfg(feature = "tokio-context")]
+            tokio,
             #[cfg(feature = "process-pool")]
             others,
         })
@@ -212,6 +222,9 @@ pub struct Runtime {
     /// Before the executor ends, as it can no longer be asked then.
     _inspected: Option<Inspected>,
     executor: Executor,
+    /// After our tasks, which use it until they are gone.
+    #[cfg(feature = "tokio-context")]
+    tokio: tokio_context::End,
     /// After all else: tasks may have what these wait for.
     #[cfg(feature = "process-pool")]
     others: SeeingOff,
@@ -269,7 +282,8 @@ impl Runtime {
     }
 
     /// Ends the runtime as dropping it does, but waits no longer than `limit` for blocking jobs that have
-    /// started, and for processes of work; gives how many jobs were still running and are left to themselves.
+    /// started, for processes of work, and for the runtime's own tokio (feature `tokio-context`); gives how many jobs were still
+    /// running and are left to themselves.
     ///
     /// ```
     /// let runtime = runtime::Runtime::new()?;
@@ -277,16 +291,19 @@ impl Runtime {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown_timeout(self, limit: Duration) -> usize {
-        #[cfg(feature = "process-pool")]
-        {
+        #[cfg(any(feature = "process-pool", feature = "tokio-context"))]
+        let remaining = {
             let clock = Clock::real();
             let deadline = clock.now() + limit;
-            drop(self.daemons);
-            let left = self.executor.shutdown_timeout(limit);
-            self.others.within(deadline.saturating_duration_since(clock.now()));
-            left
-        }
-        #[cfg(not(feature = "process-pool"))]
-        self.executor.shutdown_timeout(limit)
+            move || deadline.saturating_duration_since(clock.now())
+        };
+        #[cfg(feature = "process-pool")]
+        drop(self.daemons);
+        let left = self.executor.shutdown_timeout(limit);
+        #[cfg(feature = "tokio-context")]
+        self.tokio.within(remaining());
+        #[cfg(feature = "process-pool")]
+        self.others.within(remaining());
+        left
     }
 }

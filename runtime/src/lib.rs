@@ -55,6 +55,7 @@
 //! | what processes share | `process::SharedValue`, `process::Lock`, `process::Semaphore`, `process::Event` |
 //! | connections to processes that were not started by this one, with feature `process-pool` | `process::Listener`, `process::Client` |
 //! | all cores | [`cluster`] |
+//! | jobs for other machines, and a queue of them that forgets none | [`broker`] |
 //! | other threads | [`Handle`], [`spawn_blocking`], [`sync::shared`] |
 //! | jobs, on threads or in processes | [`pool`] |
 //! | code in blocking style, with feature `greenlet` | `greenlet`, and `green` with the names of the standard library |
@@ -65,6 +66,7 @@
 //! | what hangs, and why | [`inspect::Deadlock`], [`task::waits`], [`Report`], [`Builder::on_report`] |
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
 
+pub mod broker;
 pub mod cluster;
 mod doze;
 #[cfg(feature = "greenlet")]

@@ -69,8 +69,10 @@
 //! # In other tests
 //!
 //! [`settle`] waits until everybody else has gone as far as he can, [`Sequencer`] forces one particular order, [`duplex`]
-//! connects two ends in memory. All three work in every runtime.
+//! connects two ends in memory. All three work in every runtime. [`broker`] proves an implementation of
+//! [`Broker`](crate::broker::Broker).
 
+pub mod broker;
 pub mod net;
 pub(crate) mod random;
 mod sequencer;

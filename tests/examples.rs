@@ -1067,54 +1067,158 @@ fn a_page_that_does_not_come_is_an_error_and_the_others_come() {
     assert_eq!(end.status.code(), Some(1));
 }
 
-#[test]
-fn crawler_writes_down_in_the_parent_what_its_processes_fetch() {
+/// A site on which each page says which one it is, and one is missing.
+fn site() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let site = listener.local_addr().unwrap();
+    let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            // All of it: what is unread when this is closed would destroy the answer.
-            let request: Vec<_> = BufReader::new(&stream)
-                .lines()
-                .map_while(Result::ok)
-                .take_while(|line| !line.is_empty())
-                .collect();
-            let path = request[0].split(' ').nth(1).unwrap().to_owned();
+            // All of it is read: what is left when this is closed would destroy the answer.
+            let (mut stream, line) = request(stream.unwrap());
+            let path = line.split(' ').nth(1).unwrap();
             let status = if path == "/missing" { "404 Not Found" } else { "200 OK" };
-            let _ = write!(stream, "HTTP/1.0 {status}\r\nServer: a test\r\n\r\nthis is {path}");
+            let _ = write!(stream.get_mut(), "HTTP/1.0 {status}\r\nServer: a test\r\n\r\nthis is {path}");
         }
     });
-    let output = env::temp_dir().join(format!("crawler-{}.txt", std::process::id()));
-    let urls =
-        ["/python", "/openstack", "/rust", "/missing", "/baidu"].map(|path| format!("http://{site}{path}"));
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let gone = format!("http://{gone}");
-    let mut arguments = vec!["--output", output.to_str().unwrap()];
+    address
+}
+
+/// The crawler in each of its ways, with the file that it writes and pages of a site.
+const WAYS: [&[&str]; 4] = [&["--processes", "3"], &["--threads", "3"], &["--tasks", "3"], &["--serial"]];
+
+fn crawler(options: &[&str], output: &Path, urls: &[String]) -> Program {
+    let mut arguments = options.to_vec();
+    arguments.extend(["--output", output.to_str().unwrap()]);
     arguments.extend(urls.iter().map(String::as_str));
+    Program::example("crawler", &arguments)
+}
 
-    let all = Program::example("crawler", &arguments);
-    let parent = all.child.id();
-    let end = all.end();
-    assert!(end.status.success(), "{end:?}");
-    let mut lines: Vec<_> = end.stdout.lines().collect();
-    lines.sort_by_key(|line| line.rsplit(' ').next().unwrap().to_owned());
-    assert_eq!(lines.len(), 5, "{end:?}");
-    assert!(lines.iter().all(|line| !line.starts_with(&format!("process {parent}:"))), "{end:?}");
-    assert!(lines.iter().any(|line| line.ends_with(&format!(": 404 {}", urls[3]))), "{end:?}");
-    let written = std::fs::read_to_string(&output).unwrap();
-    let mut written: Vec<_> = written.lines().map(str::to_owned).collect();
-    written.sort();
-    let size = |url: &String| "this is ".len() + url.len() - format!("http://{site}").len();
-    let mut expected = urls.each_ref().map(|url| format!("url:<{url}> size:[{}]", size(url)));
-    expected.sort();
-    assert_eq!(written, expected);
+#[test]
+fn crawler_writes_down_in_the_parent_what_others_fetch() {
+    let (folder, site) = (Folder::new("crawler"), site());
+    let output = folder.path("db.txt");
+    let paths = ["/python", "/openstack", "/rust", "/missing", "/baidu"];
+    let urls = paths.map(|path| format!("http://{site}{path}"));
+    for way in WAYS {
+        let program = crawler(way, &output, &urls);
+        let parent = format!("process {}", program.child.id());
+        let end = program.end();
+        assert!(end.status.success(), "{end:?}");
+        let mut lines: Vec<_> = end.stdout.lines().collect();
+        let last = lines.pop().unwrap();
+        assert!(last.starts_with("5 pages in "), "{end:?}");
+        assert!(last.ends_with(&format!(" ms, written down by {parent} (main)")), "{end:?}");
+        for line in &lines {
+            let (who, what) = line.split_once("): ").unwrap();
+            let (process, thread) = who.split_once(" (").unwrap();
+            assert_eq!(process != parent, way[0] == "--processes", "{end:?}");
+            assert_eq!(thread.starts_with("crawler"), way[0] == "--threads", "{end:?}");
+            let status = if what.ends_with("/missing") { "404 " } else { "200 " };
+            assert!(what.starts_with(status), "{end:?}");
+        }
+        let mut fetched: Vec<_> = lines.iter().map(|line| line.rsplit('/').next().unwrap()).collect();
+        let written = std::fs::read_to_string(&output).unwrap();
+        let in_this_order = written.lines().map(|line| line.split(['/', '>']).nth(3).unwrap());
+        assert!(in_this_order.eq(fetched.iter().copied()), "{end:?}, {written}");
+        fetched.sort_unstable();
+        assert_eq!(fetched, ["baidu", "missing", "openstack", "python", "rust"]);
+        let size = |path: &str| "this is ".len() + path.len();
+        for (url, path) in urls.iter().zip(paths) {
+            assert!(written.contains(&format!("url:<{url}> size:[{}]\n", size(path))), "{written}");
+        }
+    }
+}
 
-    arguments.push(&gone);
-    let end = Program::example("crawler", &arguments).end();
-    std::fs::remove_file(output).unwrap();
-    assert_eq!(end.status.code(), Some(1), "{end:?}");
-    assert_eq!(end.stdout.lines().count(), 5, "the others are fetched: {end:?}");
-    assert!(end.stderr.contains(&gone), "{end:?}");
-    assert_eq!(Program::example("crawler", &[]).end().status.code(), Some(2));
+#[test]
+fn crawler_goes_on_after_a_page_that_does_not_come() {
+    let (folder, site) = (Folder::new("crawler-gone"), site());
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let urls = [format!("http://{gone}/"), format!("http://{site}/page"), "gopher://hole".to_owned()];
+    for way in WAYS {
+        let end = crawler(way, &folder.path("db.txt"), &urls).end();
+        assert_eq!(end.status.code(), Some(1), "{end:?}");
+        assert_eq!(end.stdout.lines().count(), 2, "the other is fetched: {end:?}");
+        assert!(end.stderr.contains(&format!("crawler: {}: ", urls[0])), "{end:?}");
+        assert!(end.stderr.contains("crawler: gopher://hole: it does not begin with http://\n"), "{end:?}");
+    }
+    for wrong in [&["--threads", "0"] as &[&str], &["--tasks"], &["--serial", "--verbose"]] {
+        let end = Program::example("crawler", wrong).end();
+        assert_eq!((end.status.code(), end.stderr.lines().count()), (Some(2), 2), "{end:?}");
+    }
+}
+
+#[test]
+fn crawler_fetches_three_pages_at_once_and_no_more() {
+    let folder = Folder::new("crawler-at-once");
+    for (way, in_order) in WAYS[..3].iter().flat_map(|way| [(way, false), (way, true)]) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let urls: Vec<_> = (0..4).map(|page| format!("http://{address}/{page}")).collect();
+        let mut options = way.to_vec();
+        options.extend(in_order.then_some("--in-order"));
+        let program = crawler(&options, &folder.path("db.txt"), &urls);
+        // Nobody gets a page before three have asked, and who asked last gets it first: then the fourth asks.
+        let mut asked: Vec<_> = listener.incoming().take(3).map(|stream| request(stream.unwrap())).collect();
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "{options:?}");
+        listener.set_nonblocking(false).unwrap();
+        let mut answered = Vec::new();
+        let mut answer_one = |(stream, line): (BufReader<TcpStream>, String)| {
+            let path = line.split(' ').nth(1).unwrap().to_owned();
+            answer(stream, &path);
+            answered.push(path);
+            if !in_order {
+                let line = program.line();
+                assert!(line.ends_with(&format!(": 200 http://{address}{}", answered.last().unwrap())));
+            }
+        };
+        answer_one(asked.pop().unwrap());
+        asked.push(request(listener.accept().unwrap().0));
+        while let Some(one) = asked.pop() {
+            answer_one(one);
+        }
+        let end = program.end();
+        assert!(end.status.success(), "{end:?}");
+        if in_order {
+            let pages = end.stdout.lines().take(4).map(|line| line.rsplit(' ').next().unwrap());
+            assert!(pages.eq(&urls), "{end:?}");
+        }
+    }
+}
+
+#[test]
+fn crawler_fetches_one_page_after_the_other_if_asked_to() {
+    let folder = Folder::new("crawler-serial");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let urls: Vec<_> = (0..4).map(|page| format!("http://{address}/{page}")).collect();
+    let program = crawler(&["--serial"], &folder.path("db.txt"), &urls);
+    for url in &urls {
+        let (stream, line) = request(listener.accept().unwrap().0);
+        assert!(line.starts_with(&format!("GET /{} ", &url[url.len() - 1..])), "{line}");
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        listener.set_nonblocking(false).unwrap();
+        answer(stream, "page");
+        assert!(program.line().ends_with(&format!(": 200 {url}")));
+    }
+    assert!(program.end().status.success());
+}
+
+/// Its own pages come late: as late as all of them together, or as the last one.
+#[test]
+fn crawler_has_pages_of_its_own() {
+    let folder = Folder::new("crawler-fixture");
+    let millis = |options: &[&str], in_order: bool| {
+        let end = crawler(options, &folder.path("db.txt"), &[]).end();
+        assert!(end.status.success() && end.stderr.is_empty(), "no bar where nobody sees it: {end:?}");
+        let came: Vec<_> = end.stdout.lines().take(3).map(|line| line.rsplit('/').next().unwrap()).collect();
+        assert!(!in_order || came == ["300ms", "200ms", "100ms"], "{end:?}");
+        let last = end.stdout.lines().last().unwrap();
+        last.split(' ').nth(3).and_then(|millis| millis.parse::<u32>().ok()).unwrap()
+    };
+    assert!(millis(&["--serial"], true) >= 600);
+    assert!(millis(&["--threads", "3", "--in-order"], true) >= 300);
+    // And not much more, which on a loaded machine nobody can promise.
+    assert!(millis(&["--tasks", "3", "--progress"], false) >= 300);
 }

@@ -15,7 +15,8 @@ use std::{
     cell::RefCell,
     env,
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::mpsc::{Receiver, channel},
@@ -293,4 +294,29 @@ fn nobody_is_harmed_by_a_client_that_is_killed_or_floods(chat: &str) {
     // Whose question it was has gone with him.
     operator.types("you too\n");
     polite.sees("you too\n");
+}
+
+#[test]
+fn the_crawler_shows_how_far_it_is() {
+    let folder = Folder::new("crawler");
+    let site = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = site.local_addr().unwrap();
+    let urls = ["a", "b"].map(|page| format!("http://{address}/{page}"));
+    let output = folder.0.join("db.txt");
+    let options = ["--serial", "--progress", "--output", output.to_str().unwrap(), &urls[0], &urls[1]];
+    let mut crawler = Terminal::start("crawler", &options);
+    let serve_one = || {
+        let mut stream = site.accept().unwrap().0;
+        let head = BufReader::new(&stream).lines().map_while(Result::ok);
+        assert_eq!(head.take_while(|line| !line.is_empty()).count(), 2, "request and host");
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\npage").unwrap();
+    };
+    serve_one();
+    crawler.sees(&format!("(main): 200 {}", urls[0]));
+    crawler.sees("1/2 pages");
+    serve_one();
+    crawler.sees(&format!("(main): 200 {}", urls[1]));
+    let (status, rest) = crawler.end();
+    assert!(status.success());
+    assert!(rest.contains("2 pages in "), "{rest:?}");
 }

@@ -533,7 +533,11 @@ fn every_rule_can_fail() {
             && findings.iter().zip(&places).all(|(finding, place)| finding.starts_with(place));
         assert!(agree, "{path}: {text:?}\nexpected {places:?}\n     got {findings:?}");
     }
+}
 
+/// Likewise those that compare one file with another.
+#[test]
+fn every_comparison_can_fail() {
     let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
     let other = |lints: &str| {
         let root = "[workspace]\n# Ours\n[workspace.lints.rust]\na = \"deny\"\n\n[package]\nname = \"x\"\n";

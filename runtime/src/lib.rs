@@ -48,6 +48,7 @@
 //! | copying, proxies, connections in memory, frames | [`io::copy()`], [`io::copy_bidirectional()`], [`io::duplex()`], `io::codec` |
 //! | serving connections, deadlines for them, and stopping in order | [`net::Server`], [`net::Deadlines`] |
 //! | deploying a server | [`guide::cluster`] |
+//! | connections that nobody reads or changes on the way, with feature `tls` | `tls` |
 //! | signals | [`signal`] |
 //! | child processes | [`process::Command`] |
 //! | functions in processes of their own, with feature `process-pool` | `process::Process` |
@@ -85,6 +86,8 @@ mod runtime;
 #[cfg(feature = "macros")]
 mod select;
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "tokio-context")]
 pub mod tokio_context;
 

@@ -251,6 +251,7 @@ impl Core {
     fn schedule(&self, task: TaskRef) {
         if let Some(queued) = task.schedule() {
             self.push(queued);
+            self.note_wake(task);
         }
     }
 

@@ -63,6 +63,7 @@
 //! | libraries that are welded to tokio, with feature `tokio-context` | `tokio_context` |
 //! | tests | [`macro@test`], [`time::pause`], [`testing`]: simulations with seeds |
 //! | who does what now | [`inspect::dump`], [`inspect::stats`], [`task::list`] |
+//! | the same by Prometheus, or by tokio-console | [`inspect::prometheus`](inspect::prometheus()), [`inspect`] |
 //! | what keeps the thread from all others | [`Builder::watch_stalls`] |
 //! | what hangs, and why | [`inspect::Deadlock`], [`task::waits`], [`Report`], [`Builder::on_report`] |
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |

@@ -105,6 +105,8 @@ fn spawn_on<T: Send + 'static>(
     f: impl FnOnce() -> T + Send + 'static,
     spawned_at: &'static Location<'static>,
 ) -> JoinHandle<T> {
+    #[cfg(feature = "tracing")]
+    let f = crate::inspect::job_in_span(f, spawned_at);
     let (sender, receiver) = oneshot::channel();
     let job = move || {
         // Closed: the task has gone before `f` came to its turn. A result that it does not take is dropped here.

@@ -14,6 +14,17 @@ impl Core {
         self.hooks.as_deref()
     }
 
+    /// A task was queued by a wake.
+    #[inline]
+    pub(super) fn note_wake(&self, task: TaskRef) {
+        #[cfg(feature = "tracing")]
+        if let Some(hooks) = self.hooks() {
+            hooks.woken(task);
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = task;
+    }
+
     /// What is counted for `inspect::stats`.
     #[inline]
     pub(crate) fn counters(&self) -> &Counters {

@@ -10,6 +10,7 @@ use std::{
         },
     },
     thread::{self, Thread},
+    time::Duration,
 };
 
 /// Counted by the loop for [`stats`](super::stats).
@@ -38,14 +39,18 @@ impl Counter {
 
 /// How late things were, as powers of two: bucket `b` counts what took less than `2^b` nanoseconds and not less than
 /// half of that.
-pub(crate) struct Lag([Cell<u64>; BUCKETS]);
+pub(crate) struct Lag {
+    buckets: [Cell<u64>; BUCKETS],
+    /// All together, in nanoseconds.
+    sum: Cell<u64>,
+}
 
 /// The last one takes whatever is longer than four and a half minutes.
 pub(super) const BUCKETS: usize = 40;
 
 impl Default for Lag {
     fn default() -> Self {
-        Self([const { Cell::new(0) }; BUCKETS])
+        Self { buckets: [const { Cell::new(0) }; BUCKETS], sum: Cell::new(0) }
     }
 }
 
@@ -53,12 +58,17 @@ impl Lag {
     #[inline]
     pub(crate) fn note(&self, nanos: u64) {
         let bucket = (u64::BITS - nanos.leading_zeros()) as usize;
-        let count = &self.0[bucket.min(BUCKETS - 1)];
+        let count = &self.buckets[bucket.min(BUCKETS - 1)];
         count.set(count.get() + 1);
+        self.sum.set(self.sum.get().saturating_add(nanos));
     }
 
     pub(super) fn buckets(&self) -> [u64; BUCKETS] {
-        self.0.each_ref().map(Cell::get)
+        self.buckets.each_ref().map(Cell::get)
+    }
+
+    pub(super) fn sum(&self) -> Duration {
+        Duration::from_nanos(self.sum.get())
     }
 }
 

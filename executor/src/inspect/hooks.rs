@@ -4,6 +4,8 @@
 
 #[cfg(feature = "tracing")]
 use super::spans::Spans;
+#[cfg(feature = "tracing")]
+use crate::task::TaskId;
 use crate::{
     core::Core,
     task::{TaskInfo, error::discard, raw::TaskRef},
@@ -12,6 +14,7 @@ use std::{
     cell::Cell,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    task::Poll,
 };
 
 /// When a hook for polls is called.
@@ -64,35 +67,47 @@ impl Hooks {
 
     #[cold]
     pub(crate) fn spawned(&self, core: &Core, task: TaskRef) {
-        let info = TaskInfo::of(core, task);
         #[cfg(feature = "tracing")]
-        self.spans.begin(&info);
-        self.call(self.on_task_spawn.as_deref(), |hook| hook(&info));
+        self.spans.begin(core, task);
+        self.call(self.on_task_spawn.as_deref(), |hook| hook(&TaskInfo::of(core, task)));
     }
 
     /// A turn of a task, between the hooks for it.
     #[cold]
     pub(crate) fn around_turn(&self, core: &Core, task: TaskRef, turn: impl FnOnce()) {
+        let turn = || self.call_around_turn(core, task, turn);
+        #[cfg(feature = "tracing")]
+        self.spans.around_turn(core, task, turn);
+        #[cfg(not(feature = "tracing"))]
+        turn();
+    }
+
+    fn call_around_turn(&self, core: &Core, task: TaskRef, turn: impl FnOnce()) {
+        if self.on_task_poll.is_none() && self.on_task_end.is_none() {
+            return turn();
+        }
         let info = TaskInfo::of(core, task);
         let key = task.key();
         // A cancelled task is dropped in its turn, not polled.
         let polls = self.on_task_poll.as_deref().filter(|_| !task.is_cancelled());
         self.call(polls, |hook| hook(&info, PollStage::Before));
-        #[cfg(feature = "tracing")]
-        self.spans.around(info.id(), turn);
-        #[cfg(not(feature = "tracing"))]
         turn();
         self.call(polls, |hook| hook(&info, PollStage::After));
         if core.slots().find(key).is_none() {
             self.call(self.on_task_end.as_deref(), |hook| hook(&info));
-            #[cfg(feature = "tracing")]
-            self.spans.end(info.id());
         }
     }
 
     /// A poll of the main task, between the hooks for it.
     #[cold]
-    pub(crate) fn around_main<T>(&self, core: &Core, poll: impl FnOnce() -> T) -> T {
+    pub(crate) fn around_main<T>(&self, core: &Core, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        let poll = || self.call_around_main(core, poll);
+        #[cfg(feature = "tracing")]
+        let poll = || self.spans.around_main(core, poll);
+        poll()
+    }
+
+    fn call_around_main<T>(&self, core: &Core, poll: impl FnOnce() -> T) -> T {
         let info = TaskInfo::of(core, core.root());
         let polls = self.on_task_poll.as_deref();
         self.call(polls, |hook| hook(&info, PollStage::Before));
@@ -101,12 +116,36 @@ impl Hooks {
         polled
     }
 
+    /// The main task begins, and ends when this is dropped.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn main_begins(&self, core: &Core) -> MainSpan<'_> {
+        self.spans.begin(core, core.root());
+        MainSpan(&self.spans)
+    }
+
+    /// A task will have a turn.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn woken(&self, task: TaskRef) {
+        self.spans.woken(task.id());
+    }
+
     pub(crate) fn parks(&self) {
         self.call(self.on_park.as_deref(), |hook| hook());
     }
 
     pub(crate) fn unparked(&self) {
         self.call(self.on_unpark.as_deref(), |hook| hook());
+    }
+}
+
+/// The span of the main task, for as long as that is driven: it may also be left by a panic.
+#[cfg(feature = "tracing")]
+pub(crate) struct MainSpan<'a>(&'a Spans);
+
+#[cfg(feature = "tracing")]
+impl Drop for MainSpan<'_> {
+    fn drop(&mut self) {
+        self.0.end(TaskId::MAIN);
     }
 }
 

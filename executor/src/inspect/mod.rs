@@ -5,6 +5,8 @@
 //! | the tasks as a tree, for people | [`dump`], which has a `Display` |
 //! | the tasks as a list, for programs | [`task::list`](crate::task::list) |
 //! | how busy the loop is, and how late | [`stats`] |
+//! | the same as curves, by Prometheus | [`prometheus`](prometheus()), [`Exposition`] |
+//! | tasks as they come, run and go, by tokio-console or any `tracing` subscriber | the spans below |
 //! | who waits for whom, in a circle | [`Deadlock`], which is reported, or ends the run |
 //! | which task keeps the thread from the others | [`Builder::watch_stalls`](crate::Builder::watch_stalls) |
 //!
@@ -23,10 +25,32 @@
 //!     assert!(text.contains("for a timer, due in 58s"), "{text}");
 //! });
 //! ```
+//!
+//! # Spans
+//!
+//! With feature `tracing` each task has a span, which a subscriber of the `tracing` crate sees. What the task logs is inside
+//! it, and tokio-console shows the task:
+//!
+//! | | |
+//! |---|---|
+//! | span `runtime.spawn`, level INFO, target `runtime::task` | a task, from its spawning to its end; `block_on`; a job of `spawn_blocking` |
+//! | its fields | `kind` (`task`, `greenlet`, `block_on`, `blocking`), `task.id`, `task.name`, `loc.file`, `loc.line`, `loc.col` (who spawned it), `size.bytes` (of its memory), `runtime` (a number), `fn` (of a job) |
+//! | entered | a turn of the task, or the job's run |
+//! | follows from | the span in which it was spawned; it has no parent |
+//! | event of target `runtime::waker`, level TRACE, `op = "waker.clone"`, `task.id` = the span's | a turn has left the task waiting |
+//! | the same with `"waker.wake"` | who waited was woken |
+//! | the same with `"waker.wake_by_ref"` | the task woke itself in its turn, as by `yield_now` |
+//!
+//! The console takes a `console_subscriber::init()` before the runtime starts, and `--cfg console_without_tokio_unstable` among the
+//! compiler's flags; no tokio runs but on the subscriber's own thread. Its list of resources stays empty: what a task waits for
+//! is in [`dump`].
+//!
+//! A greenlet that enters a span of its own must leave it before it waits: the thread would be in there meanwhile, for everybody.
 
 mod counters;
 mod deadlock;
 mod dump;
+mod exposition;
 mod glance;
 mod hooks;
 #[cfg(feature = "tracing")]
@@ -38,6 +62,7 @@ mod watchdog;
 
 pub use deadlock::{Deadlock, OnDeadlock};
 pub use dump::{Dump, dump};
+pub use exposition::{Exposition, Number, prometheus};
 pub use glance::Glance;
 pub use hooks::PollStage;
 pub use stats::{Histogram, Stats, stats};
@@ -48,6 +73,8 @@ pub(crate) use counters::{Counters, Lag, Pulse};
 pub(crate) use deadlock::circles;
 pub(crate) use glance::NAME_BYTES;
 pub(crate) use hooks::Hooks;
+#[cfg(feature = "tracing")]
+pub(crate) use spans::job_in_span;
 pub(crate) use status::Rounded;
 pub(crate) use watchdog::{Watch, Watchdog};
 

@@ -1,6 +1,6 @@
 //! How busy a runtime is, in numbers.
 
-use super::counters::BUCKETS;
+use super::counters::{BUCKETS, Lag};
 use crate::{core::Core, current};
 use std::{fmt, time::Duration};
 
@@ -72,7 +72,7 @@ impl Stats {
             tasks: core.alive_with_daemons(),
             ready: core.slots().tasks().filter(|task| task.is_queued()).count(),
             remote_wakes: core.counters().remote_wakes.get(),
-            lag: Histogram { buckets: core.timers().lag().buckets() },
+            lag: Histogram::of(core.timers().lag()),
             timers: core.timers().live(),
             sources: core.park().sources(),
             source_waiters: core.park().waiters(),
@@ -100,12 +100,22 @@ impl fmt::Display for Stats {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Histogram {
     buckets: [u64; BUCKETS],
+    sum: Duration,
 }
 
 impl Histogram {
+    fn of(lag: &Lag) -> Self {
+        Self { buckets: lag.buckets(), sum: lag.sum() }
+    }
+
     /// How many were measured.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
+    }
+
+    /// All that were measured together, exactly.
+    pub fn sum(&self) -> Duration {
+        self.sum
     }
 
     /// The shortest of the buckets' bounds that at least the share `quantile` (0 to 1) of all stayed below: an upper

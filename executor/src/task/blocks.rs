@@ -63,6 +63,15 @@ impl Size {
             Self::Exact(layout)
         }
     }
+
+    /// How much memory.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Class(class) => class * GRAIN,
+            Self::Exact(layout) => layout.size(),
+        }
+    }
 }
 
 #[inline]

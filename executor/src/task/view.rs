@@ -47,6 +47,12 @@ impl TaskRef {
         self.header().vtable.noun
     }
 
+    /// What it takes of memory: its future, or later its output, and 64 bytes of ours.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn block_bytes(self) -> usize {
+        self.header().vtable.size.bytes()
+    }
+
     /// Where it was spawned.
     pub(crate) fn spawned_at(self) -> &'static Location<'static> {
         self.header().spawned_at

@@ -26,6 +26,6 @@ pub use self::{
     folder::Folder,
     nats::Nats,
     postgres::Postgres,
-    program::{Ending, Program, find, free_address},
+    program::{Ending, Program, find, free_address, skip},
     redis::Redis,
 };

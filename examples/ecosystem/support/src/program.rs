@@ -31,11 +31,15 @@ pub fn find(program: &str, package: &str) -> Option<PathBuf> {
     folders.extend(versions.map(|version| version.path().join("bin")));
     let found = folders.into_iter().map(|folder| folder.join(program)).find(|file| file.is_file());
     if found.is_none() {
-        // Not by `println!`, which tests keep to themselves; and a line of its own, whatever has been printed.
-        let line = format!("\nSKIPPED: {program} is not installed (apt-get install {package})\n");
-        let _ = io::stdout().lock().write_all(line.as_bytes());
+        skip(&format!("{program} is not installed (apt-get install {package})"));
     }
     found
+}
+
+/// Says in a line of its own that something is SKIPPED, and why.
+pub fn skip(why: &str) {
+    // Not by `println!`, which tests keep to themselves; and a line of its own, whatever has been printed.
+    let _ = io::stdout().lock().write_all(format!("\nSKIPPED: {why}\n").as_bytes());
 }
 
 /// A loopback address with a port that was free a moment ago.

@@ -6,6 +6,7 @@
 //!                                                         <─CounterIs─  what was counted meanwhile goes into the cell
 //! ```
 
+mod exposition;
 mod layout;
 mod stats;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{Counters, Early, Fact, Layout, MAX_NAMES, NotOurs, Stats, counter, stats};
 use crate::Runtime;
-use runtime_executor::Executor;
+use runtime_executor::{Executor, inspect::Exposition};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -95,6 +95,41 @@ fn who_is_gone_stays_in_the_sums_and_whoever_takes_his_seat_begins_at_nothing() 
     assert_eq!(relaxed(layout.seat(0).beats()), 0);
     assert_eq!(stats.counter("misses"), 0);
     assert_eq!(stats.counters().collect::<Vec<_>>(), [("hits", 107)]);
+}
+
+#[test]
+fn on_a_page_for_prometheus_are_the_sums_and_each_worker() {
+    let layout = Layout::create(cells!(), SEATS);
+    layout.take_seat(0, 7, 1);
+    layout.take_seat(1, 4, 0);
+    layout.set_name(0, "hits");
+    layout.set_name(1, "hits"); // as a worker may do that writes where it should not
+    layout.seat(0).accepted().store(5, Ordering::Relaxed);
+    layout.seat(0).closed().store(3, Ordering::Relaxed);
+    layout.seat(1).named(0).store(9, Ordering::Relaxed);
+    layout.fact(Fact::Started).store(2, Ordering::Relaxed);
+    let mut page = Exposition::new();
+    Stats::read(&layout).expose(&mut page);
+    let page = page.to_string();
+    let samples: Vec<_> = page.lines().filter(|line| !line.starts_with('#')).collect();
+    let expected = [
+        "runtime_cluster_workers 2",
+        "runtime_cluster_workers_started_total 2",
+        "runtime_cluster_workers_died_total 0",
+        "runtime_cluster_workers_hung_total 0",
+        "runtime_cluster_reloads_total 0",
+        "runtime_cluster_connections_accepted_total 5",
+        "runtime_cluster_connections_open 2",
+        "runtime_cluster_connections_forced_total 0",
+        "runtime_cluster_counted_total{name=\"hits\"} 9",
+        "runtime_worker_connections_accepted_total{life=\"4\",worker=\"0\"} 0",
+        "runtime_worker_connections_accepted_total{life=\"7\",worker=\"1\"} 5",
+        "runtime_worker_connections_open{life=\"4\",worker=\"0\"} 0",
+        "runtime_worker_connections_open{life=\"7\",worker=\"1\"} 2",
+        "runtime_worker_counted_total{life=\"4\",name=\"hits\",worker=\"0\"} 9",
+        "runtime_worker_counted_total{life=\"7\",name=\"hits\",worker=\"1\"} 0",
+    ];
+    assert_eq!(samples, expected);
 }
 
 #[test]

@@ -34,8 +34,9 @@
 //! # From one machine to many
 //!
 //! Write against the trait. [`Memory`] keeps the jobs in this process, for programs that need one and for tests, where it follows
-//! the virtual clock. An implementation that keeps them on a server lets any number of processes on any number of machines push and pull, and
-//! the code stays the same; it is proved by [`testing::broker`](crate::testing::broker).
+//! the virtual clock. `Redis` (feature `redis`) keeps them on a Redis or Valkey server: any number of processes on any number of
+//! machines push and pull, and the code stays the same. An implementation of your own is proved by
+//! [`testing::broker`](crate::testing::broker).
 //!
 //! # What "at least once" asks of you
 //!
@@ -57,11 +58,15 @@
 mod error;
 mod job;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod worker;
 
 pub use error::Error;
 pub use job::{DeadJob, Delivery, JobId};
 pub use memory::Memory;
+#[cfg(feature = "redis")]
+pub use redis::Redis;
 pub use worker::{Tally, Worker};
 
 use std::{rc::Rc, time::Duration};

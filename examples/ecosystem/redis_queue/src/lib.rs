@@ -1,1 +1,0 @@
-//! Jobs on a Redis server, which survive workers and the server itself.

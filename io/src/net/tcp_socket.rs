@@ -1,8 +1,11 @@
 //! A TCP socket that is neither connected nor listening yet: the place for options that must come first.
 
-use super::{connection::sealed::Connected, tcp_listener::TcpListener, tcp_stream::TcpStream};
+use super::{
+    connection::sealed::Connected, tcp_listener::TcpListener, tcp_options::keepalive_times,
+    tcp_stream::TcpStream,
+};
 use crate::{registration::Step, source::Direction, sys};
-use socket2::{Domain, Socket, TcpKeepalive};
+use socket2::{Domain, Socket};
 use std::{
     fmt, io,
     net::SocketAddr,
@@ -148,12 +151,7 @@ impl TcpSocket {
     /// # Errors
     /// What the system says.
     pub fn set_keepalive_times(&self, idle: Duration, interval: Duration) -> io::Result<()> {
-        let times = TcpKeepalive::new().with_time(idle);
-        #[cfg(not(target_os = "openbsd"))]
-        let times = times.with_interval(interval);
-        #[cfg(target_os = "openbsd")]
-        let _ = interval;
-        self.socket.set_tcp_keepalive(&times)
+        self.socket.set_tcp_keepalive(&keepalive_times(idle, interval))
     }
 
     option! {

@@ -79,6 +79,13 @@ use tokio::runtime::{Builder, EnterGuard, Handle};
 
 /// Polls `future`, and drops it, where it finds tokio. See the [module](self).
 ///
+/// What makes the future belongs inside as well: in `in_tokio(request.send())`, `send` is called before anything is in tokio, and
+/// some libraries want it there already. So write
+///
+/// ```ignore (it takes reqwest, and a server)
+/// let response = in_tokio(async { request.send().await }).await?;
+/// ```
+///
 /// Everything else is as without it: it may hold what is not `Send`, can be cancelled, and panics on its own account.
 ///
 /// # Panics
@@ -87,8 +94,8 @@ use tokio::runtime::{Builder, EnterGuard, Handle};
 ///
 /// # Cancel safety
 /// That of `future`, which is dropped in tokio as well.
-pub fn in_tokio<F: IntoFuture>(future: F) -> InTokio<F::IntoFuture> {
-    InTokio { future: Some(future.into_future()), tokio: None, outside: None }
+pub fn in_tokio<F: Future>(future: F) -> InTokio<F> {
+    InTokio { future: Some(future), tokio: None, outside: None }
 }
 
 /// The tokio that [`in_tokio`] would use here, for what is done without waiting: to make a client that spawns, to hand over work.
@@ -281,8 +288,8 @@ impl TokioContext {
     /// # Panics
     /// In a child made by `fork`.
     #[track_caller]
-    pub fn in_tokio<F: IntoFuture>(&self, future: F) -> InTokio<F::IntoFuture> {
-        InTokio { future: Some(future.into_future()), tokio: Some(self.handle().clone()), outside: None }
+    pub fn in_tokio<F: Future>(&self, future: F) -> InTokio<F> {
+        InTokio { future: Some(future), tokio: Some(self.handle().clone()), outside: None }
     }
 
     /// Tokio's own front for it.

@@ -53,6 +53,8 @@ pub(crate) enum Phase {
     Header,
     /// It is there: the request is served.
     Serving,
+    /// The same, and nothing is wanted of the peer but that it takes what it is sent.
+    Working,
     /// The next request is waited for.
     Between,
     /// Nobody is to look at it any more: it was closed or taken apart, or somebody else has its deadlines.
@@ -114,9 +116,10 @@ impl Pulse {
     // For whoever uses the connection.
 
     pub(crate) fn enter(&self, phase: Phase) {
+        // That it has come so far is a sign of life.
+        self.touch();
         if phase == Phase::Between {
-            // What has come so far is not the next request; that it came is no less a sign of life.
-            self.touch();
+            // What has been read is not the next request.
             self.has_read.store(false, Relaxed);
         }
         if self.phase() != Phase::Lifted {
@@ -133,10 +136,12 @@ impl Pulse {
     pub(crate) fn phase(&self) -> Phase {
         const HEADER: u8 = Phase::Header as u8;
         const SERVING: u8 = Phase::Serving as u8;
+        const WORKING: u8 = Phase::Working as u8;
         const BETWEEN: u8 = Phase::Between as u8;
         match self.phase.load(Relaxed) {
             HEADER => Phase::Header,
             SERVING => Phase::Serving,
+            WORKING => Phase::Working,
             BETWEEN => Phase::Between,
             _ => Phase::Lifted,
         }

@@ -257,6 +257,36 @@ fn who_is_quiet_for_too_long_is_cut_and_a_byte_either_way_is_a_sign_of_life() {
 }
 
 #[test]
+fn who_works_may_be_quiet_for_as_long_as_it_takes() {
+    on_virtual_time(async {
+        let (server, told) = bind().await;
+        let server = server.header_timeout(HEADER).idle_timeout(IDLE).write_timeout(WRITE);
+        let _serving = spawn(server.serve(async |stream: TcpStream, _peer| {
+            let deadlines = Deadlines::of(&stream);
+            loop {
+                stream.read_exact(&mut [0]).await?;
+                deadlines.working();
+                sleep(IDLE * 10).await;
+                stream.write_all(b"x").await?;
+                deadlines.next_request();
+            }
+            #[expect(unreachable_code, reason = "it says what the handler gives")]
+            io::Result::Ok(())
+        }));
+        let mut client = connect(&server);
+        client.write_all(b"1").unwrap();
+        until(|| server.connections() == 1).await;
+        advance(IDLE * 10).await;
+        client.read_exact(&mut [0]).unwrap();
+        assert_eq!(*told.borrow(), []);
+        // The wait for the next request begins with the end of the work, not before.
+        let late = until_cut(&server).await;
+        assert_between(IDLE, late, IDLE + IDLE / 4);
+        assert_eq!(told.borrow()[0].1, Overdue::Idle(IDLE));
+    });
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "too many bytes for Miri")]
 fn a_peer_that_takes_nothing_is_reset_and_one_that_takes_a_little_is_served() {
     on_virtual_time(async {

@@ -47,6 +47,7 @@
 //! | files | [`fs`] |
 //! | copying, proxies, connections in memory, frames | [`io::copy()`], [`io::copy_bidirectional()`], [`io::duplex()`], `io::codec` |
 //! | serving connections, deadlines for them, and stopping in order | [`net::Server`], [`net::Deadlines`] |
+//! | HTTP, with feature `http` | `http` |
 //! | deploying a server | [`guide::cluster`] |
 //! | connections that nobody reads or changes on the way, with feature `tls` | `tls` |
 //! | signals | [`signal`] |
@@ -78,6 +79,8 @@ pub mod greenlet;
 #[cfg(any(feature = "messages", feature = "process-pool"))]
 mod guarded;
 pub mod guide;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod inspector;

@@ -75,8 +75,8 @@ impl<L: Listener> Server<L> {
     }
 
     /// How long a connection may be quiet: no byte read, none written. That is how long a client may take to begin its next
-    /// request, or to go on with one. A handler that works for longer without a word says so by [`Deadlines::touch`]. nginx
-    /// gives 75 s.
+    /// request, or to go on with one. A handler that works for longer without a word says so by [`Deadlines::touch`], or once by
+    /// [`Deadlines::working`]. nginx gives 75 s.
     ///
     /// # Panics
     /// If it is zero.
@@ -139,6 +139,14 @@ impl Deadlines {
     #[inline]
     pub fn header_received(&self) {
         self.enter(Phase::Serving);
+    }
+
+    /// The header of the request is there, as with [`header_received`](Self::header_received), and now the peer is not who keeps
+    /// the connection quiet: a reply is being worked out, or waits for news. [`idle_timeout`](Server::idle_timeout) does not
+    /// hold until [`next_request`](Self::next_request) or `header_received`; [`write_timeout`](Server::write_timeout) does.
+    #[inline]
+    pub fn working(&self) {
+        self.enter(Phase::Working);
     }
 
     /// The next request may come. Until it does, [`idle_timeout`](Server::idle_timeout) holds alone; from the first byte that

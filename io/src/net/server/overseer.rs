@@ -150,7 +150,7 @@ impl Ward {
             return None;
         }
         let beat = self.pulse.look();
-        if beat.has_read || beat.has_written || beat.is_touched {
+        if beat.has_read || beat.has_written || beat.is_touched || phase == Phase::Working {
             self.quiet_since = now;
         }
         if beat.has_written {

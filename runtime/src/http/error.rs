@@ -1,0 +1,32 @@
+//! What of the ends of connections is told to [`on_error`](super::Serve::on_error).
+
+use hyper::Error;
+use std::{error::Error as _, io};
+
+/// The outcome of a connection, for the server's books. That a client leaves, in the middle of something too, is no news; what
+/// it should not have sent, and what the service or a body failed of, is.
+pub(super) fn worth_telling(outcome: Result<(), Error>) -> io::Result<()> {
+    let Err(error) = outcome else { return Ok(()) };
+    if error.is_incomplete_message() || error.is_canceled() || error.is_closed() || error.is_shutdown() {
+        return Ok(());
+    }
+    let kind = if error.is_parse() { io::ErrorKind::InvalidData } else { kind_of_source(&error) };
+    if is_departure(kind) { Ok(()) } else { Err(io::Error::new(kind, error)) }
+}
+
+/// What the system said, if it did.
+fn kind_of_source(error: &Error) -> io::ErrorKind {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<io::Error>() {
+            return cause.kind();
+        }
+        source = cause.source();
+    }
+    io::ErrorKind::Other
+}
+
+fn is_departure(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+}

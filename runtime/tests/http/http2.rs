@@ -1,0 +1,232 @@
+//! HTTP/2, frame by frame: what it is told at its end, and what is cut.
+
+use super::*;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// A frame that was read.
+#[derive(Debug)]
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+/// A client that speaks in frames.
+struct Framed(Client);
+
+impl Framed {
+    /// Connects, and says what has to be said first.
+    async fn connect(server: &Server) -> Self {
+        let framed = Self(Client::connect(server).await);
+        framed.0.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        framed.send(SETTINGS, 0, 0, &[]).await;
+        framed.send(SETTINGS, ACK, 0, &[]).await;
+        framed
+    }
+
+    async fn send(&self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = (payload.len() as u32).to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        self.0.send([head.as_slice(), payload].concat()).await;
+    }
+
+    /// `GET path`, by names and values that are not compressed, apart from those in the static table.
+    async fn ask(&self, stream: u32, path: &str) {
+        let mut block = vec![0x82, 0x86, 0x04, path.len() as u8]; // GET, http, and a path
+        block.extend(path.as_bytes());
+        self.send(HEADERS, END_STREAM | END_HEADERS, stream, &block).await;
+    }
+
+    /// The next frame of one of these kinds; pings are answered.
+    async fn next(&mut self, kinds: &[u8]) -> Frame {
+        loop {
+            let head = self.0.until(|unread| (unread.len() >= 9).then_some(9)).await;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let payload = self.0.until(|unread| (unread.len() >= length).then_some(length)).await;
+            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            let frame = Frame { kind: head[3], flags: head[4], stream, payload };
+            if frame.kind == PING && frame.flags & ACK == 0 {
+                self.send(PING, ACK, 0, &frame.payload).await;
+            }
+            if kinds.contains(&frame.kind) {
+                return frame;
+            }
+        }
+    }
+
+    /// The body of the next reply.
+    async fn body(&mut self, stream: u32) -> String {
+        let mut body = Vec::new();
+        loop {
+            let frame = self.next(&[HEADERS, DATA]).await;
+            assert_eq!(frame.stream, stream);
+            if frame.kind == DATA {
+                body.extend(frame.payload);
+            }
+            if frame.flags & END_STREAM != 0 {
+                return String::from_utf8(body).unwrap();
+            }
+        }
+    }
+}
+
+/// The last stream that is served, and whether anything was wrong.
+fn last_stream(goaway: &Frame) -> (u32, u32) {
+    let number = |at: usize| u32::from_be_bytes(goaway.payload[at..at + 4].try_into().unwrap());
+    (number(0), number(4))
+}
+
+#[runtime::test]
+async fn requests_are_answered_each_on_its_stream() {
+    let (server, _serving) = run(http::serve(listen().await, app()));
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/one").await;
+    assert_eq!(client.body(1).await, "hello /one");
+    client.ask(3, "/three").await;
+    assert_eq!(client.body(3).await, "hello /three");
+    assert_eq!(server.stats().accepted, 1);
+}
+
+#[runtime::test]
+async fn a_panic_ends_its_stream_and_no_other() {
+    let (server, _serving) = run(http::serve(listen().await, app()));
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/panic").await;
+    assert_eq!(client.next(&[RST_STREAM, HEADERS]).await.kind, RST_STREAM);
+    client.ask(3, "/after").await;
+    assert_eq!(client.body(3).await, "hello /after");
+    assert_eq!(server.stats().panicked, 0);
+}
+
+#[runtime::test(start_paused = true)]
+async fn an_open_stream_is_answered_after_the_server_was_told_to_stop() {
+    let (server, serving) = run(http::serve(listen().await, app()));
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/slow").await;
+    client.ask(3, "/quick").await;
+    assert_eq!(client.body(3).await, "hello /quick");
+    server.stop_accepting();
+    // First that it will end, then which was the last request that it takes.
+    assert_eq!(last_stream(&client.next(&[GOAWAY]).await), (u32::MAX >> 1, 0));
+    assert_eq!(last_stream(&client.next(&[GOAWAY]).await), (3, 0));
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    advance(10 * SECOND).await;
+    assert_eq!(client.body(1).await, "at last");
+    assert_eq!(client.0.rest().await, "");
+    let drained = serving.await.unwrap().unwrap();
+    assert_eq!((drained.finished, drained.forced.len()), (1, 0));
+}
+
+#[runtime::test(start_paused = true)]
+async fn a_connection_without_requests_is_told_to_go() {
+    let (server, _serving) = run(http::serve(listen().await, app()).ping_interval(None));
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/one").await;
+    assert_eq!(client.body(1).await, "hello /one");
+    // Bytes are no request.
+    for _ in 0..5 {
+        advance(14 * SECOND).await;
+        client.send(PING, 0, 0, b"are you?").await;
+        assert_eq!(client.next(&[PING, GOAWAY]).await.kind, PING);
+    }
+    let goodbyes = spawn(async move {
+        let goodbyes = [client.next(&[GOAWAY]).await, client.next(&[GOAWAY]).await];
+        assert_eq!(client.0.rest().await, "");
+        goodbyes.map(|goaway| last_stream(&goaway))
+    });
+    let passed = 70 * SECOND + time_until(|| server.connections() == 0).await;
+    assert_between(75 * SECOND, passed, 75 * SECOND * 3 / 2 + SECOND);
+    assert_eq!(goodbyes.await.unwrap(), [(u32::MAX >> 1, 0), (1, 0)]);
+    assert_eq!(server.stats().finished, 1);
+}
+
+#[runtime::test(start_paused = true)]
+async fn who_is_told_to_go_and_does_not_listen_is_cut() {
+    let (server, _serving) = run(http::serve(listen().await, app()).ping_interval(None));
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/one").await;
+    assert_eq!(client.body(1).await, "hello /one");
+    let passed = time_until(|| server.stats().idle_timeouts == 1).await;
+    assert_between(150 * SECOND, passed, 75 * SECOND * 5 / 2 + 10 * SECOND);
+}
+
+#[runtime::test(start_paused = true)]
+async fn a_request_that_takes_long_keeps_the_connection() {
+    let (server, _serving) = run(http::serve(listen().await, app()).ping_interval(None));
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/day").await;
+    until(|| server.connections() == 1).await;
+    for _ in 0..24 {
+        advance(3600 * SECOND).await;
+    }
+    assert_eq!(client.body(1).await, "another day");
+}
+
+#[runtime::test(start_paused = true)]
+async fn a_client_that_has_vanished_is_missed() {
+    let (server, _serving) = run(http::serve(listen().await, app()));
+    let client = Framed::connect(&server).await;
+    client.ask(1, "/day").await;
+    until(|| server.connections() == 1).await;
+    // It answers no ping.
+    let passed = time_until(|| server.connections() == 0).await;
+    assert_between(80 * SECOND, passed, 82 * SECOND);
+}
+
+#[runtime::test(start_paused = true)]
+async fn who_asks_for_nothing_is_cut_like_anybody() {
+    let (server, _serving) = run(http::serve(listen().await, app()));
+    let _client = Framed::connect(&server).await;
+    until(|| server.connections() == 1).await;
+    let passed = time_until(|| server.stats().header_timeouts == 1).await;
+    assert_between(30 * SECOND, passed, 38 * SECOND);
+}
+
+#[runtime::test]
+async fn more_streams_than_allowed_are_refused() {
+    let (server, _serving) = run(http::serve(listen().await, app()).max_streams(2));
+    let mut client = Framed::connect(&server).await;
+    for stream in [1, 3, 5] {
+        client.ask(stream, "/day").await;
+    }
+    let refused = client.next(&[RST_STREAM]).await;
+    assert_eq!((refused.stream, refused.payload), (5, vec![0, 0, 0, 7]), "REFUSED_STREAM");
+}
+
+#[runtime::test]
+async fn headers_that_are_too_large_are_refused() {
+    let (server, _serving) = run(http::serve(listen().await, app()).max_header_bytes(200));
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/short").await;
+    assert_eq!(client.body(1).await, "hello /short");
+    client.ask(3, &format!("/{}", "y".repeat(110))).await;
+    assert_eq!(client.next(&[HEADERS, RST_STREAM]).await.stream, 3);
+    assert_eq!(server.connections(), 1);
+}
+
+#[runtime::test]
+async fn only_what_is_spoken_is_served() {
+    let (server, _serving) = run(http::serve(listen().await, app()).only_version(http::Version::Http1));
+    let framed = Framed::connect(&server).await;
+    framed.0.rest().await;
+    let (server, _serving) = run(http::serve(listen().await, app()).only_version(http::Version::Http2));
+    let client = Client::connect(&server).await;
+    client.send("GET / HTTP/1.1\r\nhost: here\r\n\r\n").await;
+    // SETTINGS and GOAWAY.
+    let mut bytes = Vec::new();
+    let _ = (&mut &client.stream).read_to_end(&mut bytes).await;
+    assert!(!String::from_utf8_lossy(&bytes).contains("HTTP/1.1"));
+}

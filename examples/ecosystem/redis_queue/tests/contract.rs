@@ -2,13 +2,18 @@
 
 use runtime::{
     broker::{Broker, Counts, Error, Options, Redis},
+    io::copy_bidirectional,
     join,
     net::{Server, TcpStream},
-    spawn,
+    random_u64, spawn,
     testing::broker::conformance,
     time::{Instant, sleep, timeout},
 };
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -137,6 +142,59 @@ impl Stopped {
 impl Drop for Stopped {
     fn drop(&mut self) {
         Self::signal("-CONT", self.0);
+    }
+}
+
+/// Connections break wherever they happen to be: in a greeting, a request, an answer. No job gets lost, and whose answers were lost
+/// come again when their leases are over.
+#[runtime::test]
+async fn a_network_that_breaks_all_the_time_loses_no_job() {
+    const JOBS: u8 = 100;
+    let Some(server) = support::Redis::start() else { return };
+    let proxy = Server::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("redis://{}", proxy.local_addr().unwrap());
+    let behind = server.address();
+    let breaking = spawn(proxy.serve(async move |mut client: TcpStream, _| {
+        let mut server = TcpStream::connect(behind).await?;
+        // Some do not get as far as the greeting, others live for hundreds of requests.
+        let life = Duration::from_micros(1 << (8 + random_u64() % 11));
+        let _ = timeout(life, copy_bidirectional(&mut client, &mut server)).await;
+        Ok(())
+    }));
+    let options = Options::default().lease(SECOND).max_deliveries(100);
+    let jobs = Redis::new(&address, "queue", options).unwrap().patience(LONG);
+    let done = RefCell::new(BTreeSet::new());
+    let push = async {
+        for number in 0..JOBS {
+            while let Err(error) = jobs.push(&[number]).await {
+                assert!(matches!(error, Error::Unreachable(_)), "{error}");
+            }
+        }
+    };
+    let work = async || {
+        while done.borrow().len() < usize::from(JOBS) {
+            for job in jobs.pull(3, SECOND).await.unwrap() {
+                sleep(Duration::from_millis(random_u64() % 10)).await;
+                if random_u64() % 4 < 1
+                    && jobs.nack(&job, Duration::from_millis(random_u64() % 20)).await.is_ok()
+                {
+                    continue;
+                }
+                jobs.ack(&job).await.unwrap();
+                done.borrow_mut().insert(job.into_body());
+            }
+        }
+    };
+    timeout(LONG, async { join!(push, work(), work(), work()) }).await.expect("all jobs get done");
+    assert!(jobs.dead(10).await.unwrap().is_empty());
+    breaking.cancel();
+    // What is left are jobs that were pushed twice, and those that were done when their answers were lost.
+    let jobs = Redis::new(&url(&server), "queue", options).unwrap();
+    while jobs.counts().await.unwrap() != Counts::default() {
+        for job in jobs.pull(10, SECOND).await.unwrap() {
+            assert!(done.borrow().contains(job.body()));
+            jobs.ack(&job).await.unwrap();
+        }
     }
 }
 

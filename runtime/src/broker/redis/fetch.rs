@@ -7,7 +7,7 @@ use crate::{
     broker::{Delivery, Error},
     sync::{Lock, oneshot},
     task,
-    time::Instant,
+    time::{Instant, sleep},
 };
 use ::redis::cmd;
 use runtime_executor::current;
@@ -16,9 +16,15 @@ use std::{mem, time::Duration};
 /// At the second connection one waits at a time.
 pub(super) type Turn = Lock<()>;
 
+/// To whoever waits for the jobs, if he still does.
+type Answer = oneshot::Sender<Result<Batch, Error>>;
+
 /// Nobody waits at the server for longer before he looks again: by then a delayed job may be due, or a lease over, of which the
 /// stream tells nobody.
 const TICK: Duration = Duration::from_millis(500);
+
+/// When a connection breaks while somebody waits, he looks again after this: not in a tight loop if all of them break.
+const AFTER_A_BREAK: Duration = Duration::from_millis(20);
 
 /// Takes up to `max` jobs until `deadline`.
 pub(super) struct Fetch {
@@ -32,13 +38,13 @@ impl Fetch {
         Self { broker, max, deadline: Instant::now().saturating_add(wait) }
     }
 
-    pub(super) async fn run(self, answer: oneshot::Sender<Result<Batch, Error>>) {
+    pub(super) async fn run(self, answer: Answer) {
         let outcome = self.fetch(&answer).await;
         // If nobody wants it, it is dropped here, and so given back.
         drop(answer.send(outcome));
     }
 
-    async fn fetch(&self, answer: &oneshot::Sender<Result<Batch, Error>>) -> Result<Batch, Error> {
+    async fn fetch(&self, answer: &Answer) -> Result<Batch, Error> {
         loop {
             let (batch, next_due) = self.take().await?;
             let now = Instant::now();
@@ -46,7 +52,7 @@ impl Fetch {
                 return Ok(batch);
             }
             let look_again = now.saturating_add(next_due.unwrap_or(TICK).min(TICK)).min(self.deadline);
-            let batch = self.wait_until(look_again).await?;
+            let batch = self.wait_until(look_again, answer).await?;
             if !batch.is_empty() {
                 return Ok(batch);
             }
@@ -72,27 +78,34 @@ impl Fetch {
     }
 
     /// Waits at the server for something to come.
-    async fn wait_until(&self, end: Instant) -> Result<Batch, Error> {
+    async fn wait_until(&self, end: Instant, answer: &Answer) -> Result<Batch, Error> {
         let shared = &self.broker.shared;
         let time_left = || end.saturating_duration_since(Instant::now());
-        let Ok(_turn) = shared.turn.acquire_timeout(time_left()).await else {
+        let turn = shared.turn.acquire_timeout(time_left()).await;
+        if turn.is_err() || answer.is_closed() {
             return Ok(self.batch(Vec::new()));
-        };
+        }
         let block = time_left().max(Duration::from_millis(1)); // 0 would be for ever
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg("workers").arg("all").arg("COUNT").arg(self.max).arg("BLOCK").arg(ms(block));
         read.arg("STREAMS").arg(&shared.keys[0]).arg(">");
-        let patience = self.broker.patience;
-        let streams: Option<Vec<(String, Vec<Entry>)>> = shared
-            .slow
-            .ask(patience, block + patience, Resend::Yes, async |connection| {
+        let answer =
+            shared.slow.ask(time_left(), block + self.broker.patience, Resend::No, async |connection| {
                 match read.query_async(connection).await {
                     // The stream is gone, or its group: to make them anew is for `take`.
                     Err(fault) if matches!(fault.code(), Some("NOGROUP" | "UNBLOCKED")) => Ok(None),
                     outcome => outcome,
                 }
-            })
-            .await?;
+            });
+        let streams: Option<Vec<(String, Vec<Entry>)>> = match answer.await {
+            Ok(streams) => streams,
+            // Whether the server is away is for `take` to find out: to wait here once more would be to miss what is due.
+            Err(Error::Unreachable(_)) => {
+                sleep(AFTER_A_BREAK).await;
+                None
+            }
+            Err(error) => return Err(error),
+        };
         Ok(self.batch(streams.into_iter().flatten().flat_map(|(_, entries)| entries).collect()))
     }
 

@@ -58,6 +58,25 @@ fn several_buffers_go_out_in_order() {
     });
 }
 
+/// Few bytes go another way than many.
+#[test]
+#[cfg_attr(miri, ignore = "Miri has no sendmsg")]
+fn few_bytes_in_several_buffers_go_out_as_many_do() {
+    run(async {
+        let (client, server) = pair().await;
+        for length in (0..32).chain(1000..1050).chain([20_000]) {
+            let sent = pattern(length);
+            let (head, body) = sent.split_at(length / 3);
+            let (middle, end) = body.split_at(body.len() / 2);
+            let bufs = [IoSlice::new(head), IoSlice::new(middle), IoSlice::new(b""), IoSlice::new(end)];
+            assert_eq!(client.write_vectored(&bufs).await.unwrap(), length);
+            let mut received = vec![0; length];
+            server.read_exact(&mut received).await.unwrap();
+            assert!(received == sent, "{length} bytes were lost or moved");
+        }
+    });
+}
+
 #[test]
 fn after_the_peer_has_ended_its_side_we_may_go_on_writing() {
     let sent = pattern(if cfg!(miri) { 10_000 } else { 10_000_000 });

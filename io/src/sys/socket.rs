@@ -6,6 +6,7 @@ use std::{
     mem,
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd},
+    ptr,
     time::Duration,
 };
 
@@ -86,11 +87,37 @@ pub(crate) fn reset_when_closed(socket: BorrowedFd<'_>) {
     let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
 }
 
-/// `writev` would raise SIGPIPE; `sendmsg` can be told not to.
+/// `writev` would raise SIGPIPE; `sendmsg` can be told not to. A few bytes in several places, such as the head and the body of
+/// a small HTTP response, are put together here: to describe them to the system takes longer than to copy them.
 pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     // More slices than the system takes at once are an error, not a short write.
     let bufs = &bufs[..bufs.len().min(MAX_SLICES)];
-    SockRef::from(&socket).send_vectored_with_flags(bufs, NO_SIGNAL)
+    let socket = SockRef::from(&socket);
+    let mut room = [mem::MaybeUninit::uninit(); FEW_BYTES];
+    match put_together(bufs, &mut room) {
+        Some(bytes) => socket.send_with_flags(bytes, NO_SIGNAL),
+        None => socket.send_vectored_with_flags(bufs, NO_SIGNAL),
+    }
+}
+
+/// What is rather copied than described: up to here one `send` took 1 to 3 % less than `sendmsg` on Linux, all that the
+/// system does for it included.
+const FEW_BYTES: usize = 2048;
+
+/// The bytes of all the slices, one behind the other; `None` if they are more than there is room for.
+#[expect(unsafe_code, reason = "the room is not zeroed first")]
+fn put_together<'a>(bufs: &[IoSlice<'_>], room: &'a mut [mem::MaybeUninit<u8>]) -> Option<&'a [u8]> {
+    let length = bufs.iter().map(|buf| buf.len()).sum();
+    let room = room.get_mut(..length)?;
+    let mut rest = &mut *room;
+    for buf in bufs {
+        let (here, behind) = rest.split_at_mut(buf.len());
+        // SAFETY: what is initialized may be taken for what need not be.
+        here.copy_from_slice(unsafe { &*(ptr::from_ref::<[u8]>(buf) as *const [mem::MaybeUninit<u8>]) });
+        rest = behind;
+    }
+    // SAFETY: the slices are as long as the room together, and all of them were copied into it.
+    Some(unsafe { &*(ptr::from_ref(room) as *const [u8]) })
 }
 
 /// `IOV_MAX` of Linux and the BSDs; POSIX promises only 16, but no system we build for has less than this.

@@ -26,11 +26,12 @@ mod linux {
 
     use crate::common::churn::Churn;
     use crate::common::clock::nanoseconds_each;
+    use crate::common::echo_server::{self, BLOCKING, LENDING, OWNING};
     use crate::common::load::{Load, Shape};
     use crate::common::machine::{self, Core, Cores};
     use crate::common::options::Options;
     use crate::common::report::Table;
-    use crate::common::server::{self, BLOCKING, LENDING, OWNING, Server};
+    use crate::common::server::Server;
     use crate::common::strace::Summary;
     use crate::peers::{NAMES, NO_ECHO, raw_mio};
 
@@ -78,7 +79,7 @@ mod linux {
         let cores = Cores::available();
         let arguments: Vec<String> = env::args().skip(1).collect();
         match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["--serve", peer, handler] => server::serve(peer, handler, cores),
+            ["--serve", peer, handler] => echo_server::serve(peer, handler, cores),
             ["--load", address, mode, requests] => {
                 let mode = MODES.iter().find(|known| known.name == mode).expect("a known mode");
                 cores.pin(Core::Feeding);

@@ -28,12 +28,13 @@ mod linux {
     use runtime::greenlet;
 
     use crate::common::child;
+    use crate::common::echo_server::{self, LENDING, OWNING};
     use crate::common::load::{Load, Shape};
     use crate::common::machine::{self, Core, Cores};
     use crate::common::options::Options;
     use crate::common::report::Table;
     use crate::common::rows::Figure;
-    use crate::common::server::{self, LENDING, OWNING, Server};
+    use crate::common::server::Server;
     use crate::peers::ours::Ours;
     use crate::peers::{self, NAMES, NO_ECHO, Peer, Visit, raw_mio};
 
@@ -43,7 +44,7 @@ mod linux {
         match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["--serve", peer, handler] => {
                 machine::raise_descriptor_limit();
-                server::serve(peer, handler, cores);
+                echo_server::serve(peer, handler, cores);
             }
             ["--child", "parked", peer, tasks] => {
                 cores.pin(Core::Measured);

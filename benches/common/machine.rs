@@ -59,6 +59,18 @@ pub(crate) fn processor_time_of(process: u32) -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
+/// The processes that a process has started and that live.
+pub(crate) fn children_of(process: u32) -> impl Iterator<Item = u32> {
+    let processes = fs::read_dir("/proc").expect("a list of processes").flatten();
+    processes.filter_map(move |entry| {
+        let child = entry.file_name().to_str()?.parse::<u32>().ok()?;
+        let line = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // Behind the name, which may hold anything: the state, and the parent.
+        let parent = line.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+        (parent.parse() == Ok(process)).then_some(child)
+    })
+}
+
 /// Bytes of a process that are in memory. `smaps_rollup` walks the pages; `statm` would be off by the kernel's per-core
 /// counters. Sockets and other kernel memory are not in it.
 pub(crate) fn resident_bytes(process: u32) -> u64 {

@@ -3,6 +3,7 @@
 pub(crate) mod child;
 pub(crate) mod churn;
 pub(crate) mod clock;
+pub(crate) mod echo_server;
 pub(crate) mod foreign;
 pub(crate) mod load;
 pub(crate) mod machine;

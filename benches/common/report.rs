@@ -1,6 +1,6 @@
 //! Medians, ranges and ratios, printed as the Markdown table that `benches/README.md` keeps.
 
-use crate::peers::{OURS, TOKIO, raw_mio};
+use crate::peers::{FLOOR, OURS, TOKIO};
 
 /// A column of ratios, at the right of a table.
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ pub(crate) enum Divisor {
 
 const TO_BEST: Ratio = Ratio { title: "ours / best peer", of: OURS, by: Divisor::BestPeer };
 const TO_TOKIO: Ratio = Ratio { title: "ours / tokio", of: OURS, by: Divisor::Column(TOKIO) };
-const TO_FLOOR: Ratio = Ratio { title: "ours / raw mio", of: OURS, by: Divisor::Column(raw_mio::NAME) };
+const TO_FLOOR: Ratio = Ratio { title: "ours / raw mio", of: OURS, by: Divisor::Column(FLOOR) };
 
 /// Samples by row and column, in order of first appearance.
 pub(crate) struct Table {
@@ -42,7 +42,7 @@ impl Table {
     /// An empty table with a column for each runtime.
     pub(crate) fn new(columns: &[&str], unrated: &'static [&'static str]) -> Table {
         let mut ratios = vec![TO_BEST, TO_TOKIO];
-        if columns.contains(&raw_mio::NAME) {
+        if columns.contains(&FLOOR) {
             ratios.push(TO_FLOOR);
         }
         Table { unrated, ..Table::with_ratios(columns, ratios) }
@@ -95,7 +95,7 @@ impl Table {
     }
 
     fn best_peer(&self, cells: &[Cell]) -> Option<f64> {
-        let is_peer = |name: &str| name != raw_mio::NAME && !self.ratios.iter().any(|ratio| ratio.of == name);
+        let is_peer = |name: &str| name != FLOOR && !self.ratios.iter().any(|ratio| ratio.of == name);
         let peers = self.columns.iter().zip(cells).filter(|(name, _)| is_peer(name));
         peers.filter_map(|(_, cell)| cell.median()).min_by(f64::total_cmp)
     }

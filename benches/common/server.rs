@@ -1,4 +1,4 @@
-//! An echo server in a process of its own, on a core of its own, that dies with the program that started it.
+//! A server in a process of its own, which dies with the program that started it.
 
 use std::env;
 use std::ffi::OsStr;
@@ -12,8 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
 use nix::unistd::Pid;
 
-use super::machine::{self, Core, Cores};
-use crate::peers::{self, Peer, Visit, raw_mio};
+use super::machine;
 
 /// A server started by [`Server::start`]; killed when dropped.
 pub(crate) struct Server {
@@ -45,9 +44,10 @@ impl Server {
         Some(Server { child, process: process.parse().expect("a process id"), address })
     }
 
-    /// Processor time it has used.
+    /// Processor time that it has used, and whoever it has started.
     pub(crate) fn processor_time(&self) -> Duration {
         machine::processor_time_of(self.process)
+            + machine::children_of(self.process).map(machine::processor_time_of).sum::<Duration>()
     }
 
     /// Bytes of it in memory.
@@ -65,64 +65,18 @@ impl Drop for Server {
     }
 }
 
-/// A handler with a buffer of its own.
-pub(crate) const OWNING: &str = "owning";
-/// A handler that borrows a buffer when there is something to read.
-pub(crate) const LENDING: &str = "lending";
-
-/// A handler in blocking style, with a buffer of its own.
-pub(crate) const BLOCKING: &str = "blocking";
-
-/// The child's part: listens on a free port, says which, and serves until it is killed. Ends at once, without a word, if
-/// the peer has no such handler.
-pub(crate) fn serve(peer: &str, handler: &str, cores: Cores) -> ! {
-    if peers::NO_ECHO.contains(&peer) {
-        std::process::exit(0);
-    }
-    cores.pin(Core::Measured);
+/// The child's part: a listener on a free port, for the lifetime of whoever started this process.
+pub(crate) fn listener() -> TcpListener {
     set_pdeathsig(Signal::SIGTERM).expect("a death signal");
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     listen(&listener, Backlog::MAXCONN).expect("listen");
     // Accepted sockets inherit it: no server pays a system call per connection for it, and none waits for Nagle.
     setsockopt(&listener, sockopt::TcpNoDelay, &true).expect("TCP_NODELAY");
     listener.set_nonblocking(true).expect("O_NONBLOCK");
-    if peer == raw_mio::NAME {
-        if handler == BLOCKING {
-            std::process::exit(0);
-        }
-        // Its one buffer is both.
-        announce(&listener);
-        raw_mio::serve(listener);
-    }
-    peers::with_peer(peer, Serve { listener, handler: handler.to_owned() });
-    std::process::exit(0)
+    listener
 }
 
-fn announce(listener: &TcpListener) {
+/// Tells whoever started this process where it listens.
+pub(crate) fn announce(listener: &TcpListener) {
     println!("{} {}", listener.local_addr().expect("bound"), std::process::id());
-}
-
-struct Serve {
-    listener: TcpListener,
-    handler: String,
-}
-
-impl Visit for Serve {
-    type Output = ();
-    fn visit<P: Peer>(self) {
-        P::run(async move {
-            if self.handler == OWNING {
-                announce(&self.listener);
-                P::serve(self.listener).await;
-                return;
-            }
-            let second = self.listener.try_clone().expect("a descriptor");
-            let serving =
-                if self.handler == LENDING { P::serve_lending(second) } else { P::serve_blocking(second) };
-            let Some(serving) = serving else { return };
-            announce(&self.listener);
-            drop(self.listener);
-            serving.await;
-        });
-    }
 }

@@ -166,5 +166,7 @@ peers![
 pub(crate) const TOKIO: &str = <tokio_local_runtime::TokioLocalRuntime as Peer>::NAME;
 /// Name of our own column.
 pub(crate) const OURS: &str = <ours::Ours as Peer>::NAME;
+/// Name of the column with no runtime at all.
+pub(crate) const FLOOR: &str = raw_mio::NAME;
 /// Runtimes that stay out of the rows with sockets.
 pub(crate) const NO_ECHO: &[&str] = &[<glommio::Glommio as Peer>::NAME];

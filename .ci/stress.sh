@@ -15,8 +15,6 @@ export EXPLORE_DEPTH=3 EXPLORE_WALKS=50
 # The fault suites are stress of their own, and take longer than all the rest.
 # So do those of processes that are single-stepped, or are programs of their own.
 skips=(-- --skip accepted_programs_run --skip cluster:: --skip faults:: --skip whatever_instruction --skip processes:: --skip storm::)
-# In a smoke test nor those of pools.
-[ "$limit" -gt 1 ] || skips+=(--skip deaths:: --skip ends:: --skip jobs:: --skip limits::)
 cargo build --examples "$@" # which the stories start
 "${tests[@]}" --no-run
 

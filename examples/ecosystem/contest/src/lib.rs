@@ -1,1 +1,0 @@
-//! The same programs on our runtime and on tokio's, measured.

@@ -49,6 +49,7 @@
 //! | serving connections, deadlines for them, and stopping in order | [`net::Server`], [`net::Deadlines`] |
 //! | HTTP, with feature `http` | `http` |
 //! | deploying a server | [`guide::cluster`] |
+//! | WebSocket, with feature `websocket` | `http::websocket` |
 //! | connections that nobody reads or changes on the way, with feature `tls` | `tls` |
 //! | signals | [`signal`] |
 //! | child processes | [`process::Command`] |

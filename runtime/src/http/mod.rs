@@ -59,6 +59,8 @@ mod listener;
 mod serve;
 mod settings;
 mod upgrade;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use self::{
     app::App,

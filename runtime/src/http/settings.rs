@@ -50,6 +50,8 @@ impl Settings {
         let mut http2 = http2::Builder::new(LocalExecutor);
         http2
             .timer(Timer)
+            // WebSocket on a stream (RFC 8441). Whoever does not know of it answers as to any other `CONNECT`.
+            .enable_connect_protocol()
             .max_header_list_size(MAX_HEADER_BYTES)
             .max_concurrent_streams(MAX_STREAMS)
             .keep_alive_interval(PING_INTERVAL)

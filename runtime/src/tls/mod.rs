@@ -56,7 +56,7 @@
 //! Code in blocking style uses what `rustls` has for it, over the streams of `green::net`:
 //!
 #![cfg_attr(feature = "greenlet", doc = "```no_run")]
-#![cfg_attr(not(feature = "greenlet"), doc = "```ignore (needs the feature `greenlet`)")]
+#![cfg_attr(not(feature = "greenlet"), doc = "```ignore (needs feature greenlet)")]
 //! use runtime::{green::net::TcpStream, greenlet, tls::rustls::{ServerConfig, ServerConnection, StreamOwned}};
 //! use std::{io::Write, sync::Arc};
 //!
@@ -72,10 +72,14 @@
 mod acceptor;
 mod connector;
 mod handshake;
+#[cfg(feature = "http")]
+mod listener;
 mod stream;
 
 pub use ::rustls;
 pub use acceptor::Acceptor;
 pub use connector::Connector;
 pub use handshake::{HANDSHAKE_TIME, HandshakeTimedOut};
+#[cfg(feature = "http")]
+pub use listener::Listener;
 pub use stream::TlsStream;

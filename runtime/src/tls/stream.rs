@@ -65,7 +65,7 @@ impl<S> TlsStream<S> {
         }
     }
 
-    fn into_inner(self) -> S {
+    pub(super) fn into_inner(self) -> S {
         match self.session {
             Session::Client(stream) => stream.into_inner().0,
             Session::Server(stream) => stream.into_inner().0,

@@ -1,5 +1,7 @@
 //! An authority for one test: it certifies that a server is `localhost`, and who trusts it believes that.
 
+#![allow(dead_code, reason = "each story uses a part of it")]
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use runtime::tls::{Acceptor, Connector};
 use rustls::{

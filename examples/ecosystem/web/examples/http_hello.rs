@@ -31,7 +31,7 @@ async fn main() -> io::Result<()> {
     let serving = http::serve(listener, hello).with_connect_info().with_graceful_shutdown(async {
         // Without the signal there would be no end at all; then ^C ends the process as usual.
         if signal::ctrl_c().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     });
     let server = serving.server();

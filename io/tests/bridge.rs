@@ -115,11 +115,13 @@ macro_rules! writes {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "the interpreter has no sendmsg")]
 fn tokio_writes() {
     writes!(tokio::io::AsyncWrite);
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "the interpreter has no sendmsg")]
 fn hyper_writes() {
     writes!(hyper::rt::Write);
 }

@@ -15,7 +15,7 @@ fail() {
     exit 1
 }
 
-cargo build --release --examples
+cargo build --release --example hello --example echo_server
 cargo run -q --release --example hello
 
 # The server and the client each need a descriptor for a connection, and a few besides.

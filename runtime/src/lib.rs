@@ -69,6 +69,7 @@
 //! | what keeps the thread from all others | [`Builder::watch_stalls`] |
 //! | what hangs, and why | [`inspect::Deadlock`], [`task::waits`], [`Report`], [`Builder::on_report`] |
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
+//! | crates of others: which work here, and how | [`guide::ecosystem`] |
 
 pub mod broker;
 pub mod cluster;

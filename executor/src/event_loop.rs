@@ -82,7 +82,7 @@ impl<'a> EventLoop<'a> {
         waker::wake_key(key);
         // After it: as with other tasks, the first turn is nobody's wake.
         #[cfg(feature = "tracing")]
-        let _span = core.hooks().map(|hooks| hooks.main_begins(core));
+        let _span = core.hooks_at_spawn().map(|hooks| hooks.main_begins(core));
         let poll_root = || {
             core.refill_budget();
             core.set_running(Some(core.root()));

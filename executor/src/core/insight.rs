@@ -8,10 +8,16 @@ use crate::{
 };
 
 impl Core {
-    /// What is to be called as tasks come and go.
+    /// What is to be called as a task begins.
+    #[inline]
+    pub(crate) fn hooks_at_spawn(&self) -> Option<&Hooks> {
+        self.hooks.as_deref().filter(|hooks| hooks.are_called() || Hooks::has_subscriber())
+    }
+
+    /// What is to be called as tasks go on and end.
     #[inline]
     pub(crate) fn hooks(&self) -> Option<&Hooks> {
-        self.hooks.as_deref()
+        self.hooks.as_deref().filter(|hooks| hooks.are_called())
     }
 
     /// A task was queued by a wake.

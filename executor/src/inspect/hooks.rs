@@ -41,18 +41,49 @@ pub(crate) struct Hooks {
     pub(crate) on_unpark: Option<Box<dyn Fn()>>,
     #[cfg(feature = "tracing")]
     spans: Spans,
+    /// There are closures, and not only the place for spans.
+    #[cfg(feature = "tracing")]
+    has_closures: bool,
     /// One runs now. What it does itself calls no other: a hook that spawns would spawn for ever.
     runs: Cell<bool>,
 }
 
 impl Hooks {
     /// Nothing, if there is nothing to call.
+    #[cfg(not(feature = "tracing"))]
     pub(crate) fn if_any(self) -> Option<Box<Self>> {
-        let Self { on_task_spawn, on_task_poll, on_task_end, on_park, on_unpark, .. } = &self;
+        self.has_any().then(|| Box::new(self))
+    }
+
+    /// Whether anybody subscribes to spans may change at any time.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn if_any(self) -> Option<Box<Self>> {
+        Some(Box::new(Self { has_closures: self.has_any(), ..self }))
+    }
+
+    fn has_any(&self) -> bool {
+        let Self { on_task_spawn, on_task_poll, on_task_end, on_park, on_unpark, .. } = self;
         let tasks = on_task_spawn.is_some() || on_task_poll.is_some() || on_task_end.is_some();
-        // Whether anybody subscribes to spans may change at any time.
-        (cfg!(feature = "tracing") || tasks || on_park.is_some() || on_unpark.is_some())
-            .then(|| Box::new(self))
+        tasks || on_park.is_some() || on_unpark.is_some()
+    }
+
+    /// Whether there is anything to call now.
+    #[inline]
+    pub(crate) fn are_called(&self) -> bool {
+        #[cfg(feature = "tracing")]
+        return self.has_closures || !self.spans.are_none();
+        #[cfg(not(feature = "tracing"))]
+        true
+    }
+
+    /// Whether a task that begins now may have a span. Where nobody subscribes, as in most runs of most programs, this one
+    /// load is the price.
+    #[inline]
+    pub(crate) fn has_subscriber() -> bool {
+        #[cfg(feature = "tracing")]
+        return super::spans::has_subscriber();
+        #[cfg(not(feature = "tracing"))]
+        false
     }
 
     /// Calls `f` with a hook, unless one runs already.

@@ -26,7 +26,17 @@ use tracing::{Span, info_span, level_filters::LevelFilter, trace};
 
 /// The spans of the tasks that live. Subscribers are anybody's code: they are called while nothing is borrowed.
 #[derive(Default)]
-pub(super) struct Spans(RefCell<HashMap<TaskId, Rc<TaskSpan>>>);
+pub(super) struct Spans {
+    by_task: RefCell<HashMap<TaskId, Rc<TaskSpan>>>,
+    /// How many there are, at hand.
+    count: Cell<usize>,
+}
+
+/// Whether anybody may want them.
+#[inline]
+pub(super) fn has_subscriber() -> bool {
+    LevelFilter::current() >= LevelFilter::INFO
+}
 
 struct TaskSpan {
     span: Span,
@@ -35,15 +45,20 @@ struct TaskSpan {
 }
 
 impl Spans {
-    /// A task begins. Where nobody subscribes, as in most runs of most programs, that costs one load.
+    /// Whether no task has one.
+    #[inline]
+    pub(super) fn are_none(&self) -> bool {
+        self.count.get() == 0
+    }
+
+    /// A task begins.
     pub(super) fn begin(&self, core: &Core, task: TaskRef) {
-        if LevelFilter::current() >= LevelFilter::INFO {
-            isolate(|| self.begin_now(core, task));
+        if has_subscriber() {
+            isolate(|| self.try_begin(core, task));
         }
     }
 
-    #[cold]
-    fn begin_now(&self, core: &Core, task: TaskRef) {
+    fn try_begin(&self, core: &Core, task: TaskRef) {
         let info = TaskInfo::of(core, task);
         let is_main = info.id() == TaskId::MAIN;
         // No parent: the end of a span is not told before that of its last child, so whoever has spawned would seem to live
@@ -64,13 +79,13 @@ impl Spans {
         if !span.is_disabled() {
             let task = Rc::new(TaskSpan { span, waits: Cell::new(false) });
             // First kept, then told: a subscriber that panics here may do so again when the span ends.
-            self.0.borrow_mut().insert(info.id(), task.clone());
+            self.change(|spans| spans.insert(info.id(), task.clone()));
             follow_from_here(&task.span);
         }
     }
 
     fn find(&self, task: TaskId) -> Option<Rc<TaskSpan>> {
-        self.0.borrow().get(&task).cloned()
+        self.by_task.borrow().get(&task).cloned()
     }
 
     /// A turn of a task, inside its span. The span ends with the turn that ends the task.
@@ -110,8 +125,15 @@ impl Spans {
 
     /// A task has ended.
     pub(super) fn end(&self, task: TaskId) {
-        let span = self.0.borrow_mut().remove(&task);
+        let span = self.change(|spans| spans.remove(&task));
         isolate(|| drop(span));
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut HashMap<TaskId, Rc<TaskSpan>>) -> R) -> R {
+        let mut spans = self.by_task.borrow_mut();
+        let result = change(&mut spans);
+        self.count.set(spans.len());
+        result
     }
 }
 

@@ -79,7 +79,7 @@ where
     let beginning = Beginning { id: core.next_task_id(), name, daemon, spawned_at, parent };
     let (queued, joined) = cell::create(core.blocks(), core.slots(), beginning, treatment, future);
     core.task_began(daemon);
-    if let Some(hooks) = core.hooks() {
+    if let Some(hooks) = core.hooks_at_spawn() {
         hooks.spawned(core, queued.task());
     }
     if !is_welcome {

@@ -126,8 +126,8 @@ impl Exposition {
     /// # Panics
     /// If the page would not be one that Prometheus reads: a name of a metric that has other characters than
     /// `[a-zA-Z0-9_:]`, a name of a label that has other characters than `[a-zA-Z0-9_]`, either of them beginning with a
-    /// digit, or the latter with `__`; a label called `le`, which histograms have; the same name once as a gauge and once as a counter, or with another help text; the same
-    /// labels twice.
+    /// digit, or the latter with `__`; a label called `le`, which histograms have; the same name once as a gauge and once as a
+    /// counter, or with another help text; the same labels twice.
     #[track_caller]
     pub fn gauge(
         &mut self,

@@ -8,14 +8,12 @@
 //!
 //! `TOKIO_CONSOLE_BIND` says where the console finds the program: at 127.0.0.1:6669 unless it is set.
 
-use hyper::{
-    Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
-};
+use hyper::{Request, Response, StatusCode, body::Incoming, header, service::service_fn};
 use runtime::{
-    hyper::Timer,
+    http,
     inspect::{self, Exposition},
     net::TcpListener,
-    spawn, spawn_blocking,
+    spawn_blocking,
     sync::{Receiver, Sender, channel},
     task,
     time::interval,
@@ -53,7 +51,12 @@ async fn open(address: &str) -> io::Result<()> {
     task::Builder::new().name("baker").spawn(baker(orders, sold.clone())).detach();
     let listener = TcpListener::bind(address).await?;
     println!("metrics at http://{}/metrics", listener.local_addr()?);
-    serve(&listener, &sold).await
+    let answer = service_fn(move |request| {
+        let response = answer(&request, &sold);
+        async { Ok::<_, Infallible>(response) }
+    });
+    http::serve(listener, answer).await?;
+    Ok(())
 }
 
 /// Comes back again and again.
@@ -82,22 +85,6 @@ fn bake(layers: u32) -> u64 {
     let mut dough = DefaultHasher::new();
     (0..layers * 10_000).for_each(|turn| dough.write_u32(turn));
     dough.finish()
-}
-
-async fn serve(listener: &TcpListener, sold: &Rc<Sold>) -> io::Result<()> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        let sold = sold.clone();
-        spawn(async move {
-            let service = service_fn(|request| {
-                let response = answer(&request, &sold);
-                async { Ok::<_, Infallible>(response) }
-            });
-            // A client that goes away is no news.
-            let _ = http1::Builder::new().timer(Timer).serve_connection(stream, service).await;
-        })
-        .detach();
-    }
 }
 
 fn answer(request: &Request<Incoming>, sold: &Sold) -> Response<String> {

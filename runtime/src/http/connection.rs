@@ -57,7 +57,12 @@ impl<L: Listener, A> Host<L, A> {
             farewell.as_mut().await;
             Ok(None)
         };
-        let Some((stream, version)) = or(self.arrive(socket), nobody).await? else { return Ok(()) };
+        let arrived = match or(self.arrive(socket), nobody).await {
+            // Such as one who has only looked whether somebody listens.
+            Err(error) if error::is_departure(error.kind()) => None,
+            outcome => outcome?,
+        };
+        let Some((stream, version)) = arrived else { return Ok(()) };
         life.speaks(version);
         let service = self.app.connect(&peer).await.map_err(io::Error::other)?;
         let service =

@@ -3,6 +3,7 @@
 #[path = "../common/authority.rs"]
 mod authority;
 
+mod crowds;
 mod cutting;
 mod greenlets;
 mod handshakes;

@@ -5,10 +5,9 @@ use super::{
     error,
     life::{Life, Ticketed},
     listener::{Listener, Version},
-    settings::Settings,
+    settings::{Settings, Streams},
 };
 use crate::{
-    hyper::LocalExecutor,
     net::{self, Deadlines, Server},
     time::{Duration, sleep},
 };
@@ -135,8 +134,7 @@ impl<L: Listener, A> Host<L, A> {
         B: Body<Data: 'static, Error: Into<super::BoxError>> + 'static,
     {
         let connection = pin!(self.settings.http2.serve_connection(stream, service));
-        let end =
-            |connection: Pin<&mut http2::Connection<_, _, LocalExecutor>>| connection.graceful_shutdown();
+        let end = |connection: Pin<&mut http2::Connection<_, _, Streams>>| connection.graceful_shutdown();
         let idle = async {
             until_idle(life, self.settings.idle_timeout).await;
             life.hurry();

@@ -14,6 +14,7 @@ use std::{
     io,
     marker::PhantomData,
     mem,
+    panic::Location,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -24,13 +25,15 @@ use std::{
 /// [`UnixListener`](crate::net::UnixListener), or one of TLS.
 ///
 /// See the [module](super) for what it does, and [`Serve`] for what it can be told.
+#[track_caller]
 pub fn serve<L, A, M>(listener: L, app: A) -> Serve<L, A, M>
 where
     L: Listener,
     A: App<Peer<L>, M>,
 {
     let (sockets, terms) = listener.into_parts();
-    let setup = Setup { app, terms, settings: Settings::new(), signal: None };
+    let called_at = Location::caller();
+    let setup = Setup { app, terms, settings: Settings::new(called_at), signal: None, called_at };
     let server = Server::from_listener(sockets);
     Serve { server, stage: Stage::Setup(Box::new(setup)), kind: PhantomData }.with_defaults()
 }
@@ -62,6 +65,8 @@ struct Setup<L: Listener, A> {
     terms: L::Terms,
     settings: Settings,
     signal: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Where its tasks are said to come from.
+    called_at: &'static Location<'static>,
 }
 
 type Ended<L> = io::Result<Drained<Peer<L>>>;
@@ -143,10 +148,11 @@ impl<L: Listener, A> Setup<L, A> {
     where
         A: Connect<Peer<L>, M>,
     {
-        let Self { app, terms, settings, signal } = self;
+        let Self { app, terms, settings, signal, called_at } = self;
         let grace = settings.shutdown_timeout;
         let host: Host<L, A> = Host { app: Rc::new(app), terms, settings, server: server.clone() };
-        let serving = server.serve(async move |socket, peer| host.converse(socket, peer).await);
+        let handler = async move |socket, peer| host.converse(socket, peer).await;
+        let serving = server.serve_from(called_at, handler);
         let stopping = async {
             match signal {
                 None => pending().await,

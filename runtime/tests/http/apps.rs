@@ -104,6 +104,20 @@ async fn a_unix_socket_is_as_good() {
 }
 
 #[runtime::test]
+async fn tasks_are_said_to_come_from_where_the_server_does() {
+    let (line, serve) = (line!(), http::serve(listen().await, app()));
+    let (server, _serving) = run(serve);
+    let mut client = Client::connect(&server).await;
+    client.get("/").await;
+    let peer = client.stream.local_addr().unwrap();
+    let name = format!("http {peer}");
+    let tasks = runtime::task::list();
+    let task = &tasks.iter().find(|status| status.task.name() == Some(&name)).unwrap().task;
+    let place = task.spawned_at().unwrap();
+    assert_eq!((place.file(), place.line()), (file!(), line));
+}
+
+#[runtime::test]
 #[should_panic(expected = "this server runs already: tell it how before it is polled")]
 async fn a_server_that_runs_is_told_nothing_more() {
     let mut serve = http::serve(listen().await, app());

@@ -49,7 +49,7 @@ async fn who_is_not_done_in_time_is_cut_and_named() {
         });
     let (server, serving) = run(serve);
     let client = Client::connect(&server).await;
-    client.send("GET /day HTTP/1.1\r\nhost: here\r\n\r\n").await;
+    client.send("GET /hour HTTP/1.1\r\nhost: here\r\n\r\n").await;
     until(|| server.connections() == 1).await;
     let _ = stop.send(());
     let start = Instant::now();

@@ -154,6 +154,18 @@ async fn a_connection_without_requests_is_told_to_go() {
 }
 
 #[runtime::test(start_paused = true)]
+async fn a_request_now_and_then_keeps_the_connection() {
+    let (server, _serving) = run(http::serve(listen().await, app()).ping_interval(None));
+    let mut client = Framed::connect(&server).await;
+    for stream in (1..41).step_by(2) {
+        client.ask(stream, "/now").await;
+        assert_eq!(client.body(stream).await, "hello /now");
+        advance(20 * SECOND).await;
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[runtime::test(start_paused = true)]
 async fn who_is_told_to_go_and_does_not_listen_is_cut() {
     let (server, _serving) = run(http::serve(listen().await, app()).ping_interval(None));
     let mut client = Framed::connect(&server).await;
@@ -167,19 +179,17 @@ async fn who_is_told_to_go_and_does_not_listen_is_cut() {
 async fn a_request_that_takes_long_keeps_the_connection() {
     let (server, _serving) = run(http::serve(listen().await, app()).ping_interval(None));
     let mut client = Framed::connect(&server).await;
-    client.ask(1, "/day").await;
+    client.ask(1, "/hour").await;
     until(|| server.connections() == 1).await;
-    for _ in 0..24 {
-        advance(3600 * SECOND).await;
-    }
-    assert_eq!(client.body(1).await, "another day");
+    advance(3_600 * SECOND).await;
+    assert_eq!(client.body(1).await, "another hour");
 }
 
 #[runtime::test(start_paused = true)]
 async fn a_client_that_has_vanished_is_missed() {
     let (server, _serving) = run(http::serve(listen().await, app()));
     let client = Framed::connect(&server).await;
-    client.ask(1, "/day").await;
+    client.ask(1, "/hour").await;
     until(|| server.connections() == 1).await;
     // It answers no ping.
     let passed = time_until(|| server.connections() == 0).await;
@@ -200,7 +210,7 @@ async fn more_streams_than_allowed_are_refused() {
     let (server, _serving) = run(http::serve(listen().await, app()).max_streams(2));
     let mut client = Framed::connect(&server).await;
     for stream in [1, 3, 5] {
-        client.ask(stream, "/day").await;
+        client.ask(stream, "/hour").await;
     }
     let refused = client.next(&[RST_STREAM]).await;
     assert_eq!((refused.stream, refused.payload), (5, vec![0, 0, 0, 7]), "REFUSED_STREAM");

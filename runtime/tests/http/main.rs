@@ -57,9 +57,9 @@ async fn answer(request: Request<Incoming>) -> String {
             sleep(10 * SECOND).await;
             "at last".to_owned()
         }
-        "/day" => {
-            sleep(86_400 * SECOND).await;
-            "another day".to_owned()
+        "/hour" => {
+            sleep(3_600 * SECOND).await;
+            "another hour".to_owned()
         }
         "/large" => "x".repeat(32 << 20),
         "/panic" => panic!("a handler has panicked, on purpose"),

@@ -223,8 +223,21 @@ impl<L: Listener> Server<L> {
         H: AsyncFn(L::Stream, L::Peer) -> O + 'static,
         O: Outcome<L::Stream> + 'static,
     {
+        self.serve_from(Location::caller(), handler)
+    }
+
+    /// [`serve`](Self::serve) on behalf of a caller further up.
+    #[doc(hidden)]
+    pub fn serve_from<H, O>(
+        &self,
+        called_at: &'static Location<'static>,
+        handler: H,
+    ) -> impl Future<Output = io::Result<Drained<L::Peer>>> + use<L, H, O>
+    where
+        H: AsyncFn(L::Stream, L::Peer) -> O + 'static,
+        O: Outcome<L::Stream> + 'static,
+    {
         let shared = Rc::clone(&self.shared);
-        let called_at = Location::caller();
         async move {
             assert!(
                 !shared.is_served(),

@@ -62,6 +62,11 @@ impl<L: Listener, A> Host<L, A> {
             outcome => outcome?,
         };
         let Some((stream, version)) = arrived else { return Ok(()) };
+        let (stream, version) = match or(self.arrive(socket), nobody).await {
+            Ok(Some(arrived)) => arrived,
+            Ok(None) => return Ok(()),
+            Err(error) => return error::unless_left(error),
+        };
         life.speaks(version);
         let service = self.app.connect(&peer).await.map_err(io::Error::other)?;
         let service =

@@ -10,16 +10,34 @@ pub(super) fn worth_telling(outcome: Result<(), Error>) -> io::Result<()> {
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() || error.is_shutdown() {
         return Ok(());
     }
-    let kind = if error.is_parse() { io::ErrorKind::InvalidData } else { kind_of_source(&error) };
-    if is_departure(kind) { Ok(()) } else { Err(io::Error::new(kind, error)) }
+    let kind = if error.is_timeout() {
+        io::ErrorKind::TimedOut
+    } else if error.is_parse() {
+        io::ErrorKind::InvalidData
+    } else {
+        kind_of_source(&error)
+    };
+    unless_left(io::Error::new(kind, error))
 }
 
-/// What the system said, if it did.
+/// The error, unless it says that the peer has left.
+pub(super) fn unless_left(error: io::Error) -> io::Result<()> {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    match error.kind() {
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// What the system said, if it did; or that HTTP/2 was spoken otherwise than it is.
 fn kind_of_source(error: &Error) -> io::ErrorKind {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(cause) = cause.downcast_ref::<io::Error>() {
             return cause.kind();
+        }
+        if cause.downcast_ref::<h2::Error>().is_some_and(h2::Error::is_library) {
+            return io::ErrorKind::InvalidData;
         }
         source = cause.source();
     }

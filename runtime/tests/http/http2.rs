@@ -205,6 +205,44 @@ async fn who_asks_for_nothing_is_cut_like_anybody() {
     assert_between(30 * SECOND, passed, 38 * SECOND);
 }
 
+#[runtime::test(start_paused = true)]
+async fn who_is_cut_takes_his_streams_along() {
+    let (server, serving) = run(http::serve(listen().await, app()));
+    let client = Framed::connect(&server).await;
+    client.ask(1, "/hour").await;
+    client.ask(3, "/hour").await;
+    // The server, the connection and its streams.
+    until(|| runtime::task::list().len() == 4).await;
+    let drained = server.drain(Duration::ZERO).await;
+    assert_eq!(drained.forced.len(), 1);
+    serving.await.unwrap().unwrap();
+    until(|| runtime::task::list().is_empty()).await;
+}
+
+#[runtime::test]
+async fn a_client_that_throws_its_connection_away_is_no_news_and_one_that_talks_nonsense_is() {
+    let told = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let log = told.clone();
+    let serve =
+        http::serve(listen().await, app()).on_error(move |_, error| log.borrow_mut().push(error.kind()));
+    let (server, _serving) = run(serve);
+    let mut client = Framed::connect(&server).await;
+    client.ask(1, "/hour").await;
+    client.ask(3, "/now").await;
+    client.body(3).await;
+    client.0.stream.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    until(|| server.connections() == 0).await;
+    assert_eq!(*told.borrow(), []);
+
+    let client = Framed::connect(&server).await;
+    client.ask(0, "/nowhere").await;
+    let _ = client.0.stream.read(&mut [0; 1024]).await;
+    drop(client);
+    until(|| !told.borrow().is_empty()).await;
+    assert_eq!(*told.borrow(), [io::ErrorKind::InvalidData]);
+}
+
 #[runtime::test]
 async fn more_streams_than_allowed_are_refused() {
     let (server, _serving) = run(http::serve(listen().await, app()).max_streams(2));

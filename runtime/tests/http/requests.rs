@@ -128,7 +128,10 @@ async fn what_clients_should_not_have_sent_is_told_and_that_they_leave_is_not() 
     let peer = rude.stream.local_addr().unwrap();
     rude.rest().await;
     drop(leaving);
-    until(|| server.connections() == 0).await;
+    let resetting = Client::connect(&server).await;
+    resetting.stream.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(resetting);
+    until(|| server.connections() == 0 && server.stats().accepted == 3).await;
     assert_eq!(*told.borrow(), [(Some(peer), io::ErrorKind::InvalidData)]);
 }
 

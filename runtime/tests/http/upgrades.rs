@@ -21,7 +21,7 @@ async fn shout(upgraded: hyper::upgrade::Upgraded) {
     let mut buf = [0; 64];
     loop {
         let length = stream.read(&mut buf).await.unwrap();
-        assert_ne!(&buf[..length], b"panic");
+        assert!(&buf[..length] != b"panic", "a handler has panicked, on purpose");
         if length == 0 {
             return;
         }

@@ -56,15 +56,10 @@ impl<L: Listener, A> Host<L, A> {
             farewell.as_mut().await;
             Ok(None)
         };
-        let arrived = match or(self.arrive(socket), nobody).await {
-            // Such as one who has only looked whether somebody listens.
-            Err(error) if error::is_departure(error.kind()) => None,
-            outcome => outcome?,
-        };
-        let Some((stream, version)) = arrived else { return Ok(()) };
         let (stream, version) = match or(self.arrive(socket), nobody).await {
             Ok(Some(arrived)) => arrived,
             Ok(None) => return Ok(()),
+            // Somebody may have only looked whether anybody listens.
             Err(error) => return error::unless_left(error),
         };
         life.speaks(version);

@@ -43,9 +43,3 @@ fn kind_of_source(error: &Error) -> io::ErrorKind {
     }
     io::ErrorKind::Other
 }
-
-/// Whether it only says that the peer has left.
-pub(super) fn is_departure(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
-}

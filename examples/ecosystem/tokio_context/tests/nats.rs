@@ -4,7 +4,9 @@ use async_nats::{Client, ConnectOptions};
 use futures_util::StreamExt;
 use runtime::{
     broker::{Broker, Error, JobId, Options},
-    join, join_all, spawn, spawn_blocking,
+    join, join_all,
+    process::{Command, Stdio},
+    spawn, spawn_blocking,
     testing::broker::conformance,
     time::{sleep, timeout},
     tokio_context::in_tokio,
@@ -12,6 +14,7 @@ use runtime::{
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    env,
     rc::Rc,
     time::Duration,
 };
@@ -96,6 +99,102 @@ async fn early_visits_do_not_count() {
     assert_eq!((first.attempt(), first.body()), (1, &b"slept past"[..]));
     jobs.nack(first, Duration::ZERO).await.unwrap();
     assert_eq!(jobs.pull(1, PATIENCE).await.unwrap()[0].attempt(), 2);
+}
+
+#[runtime::test]
+async fn who_waits_for_a_job_waits_on_when_the_server_was_away() {
+    let Some(mut server) = Server::start() else { return };
+    let jobs = Nats::open(connect(&server).await, "jobs", Options::default()).await.unwrap();
+    let is_back = Cell::new(false);
+    let wait = async {
+        loop {
+            match jobs.pull(1, PATIENCE).await {
+                Ok(deliveries) => break deliveries,
+                // On a slow machine it can be away for so long that this is told.
+                Err(Error::Unreachable(_)) if !is_back.get() => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let restart = async {
+        sleep(Duration::from_millis(100)).await; // it lies with the server now, which forgets it
+        let server = spawn_blocking(move || {
+            server.kill();
+            server.restart();
+            server
+        })
+        .await
+        .unwrap();
+        while jobs.dead(1).await.is_err() {}
+        is_back.set(true);
+        sleep(Duration::from_secs(3)).await; // the round that was lost ends
+        jobs.push(b"late").await.unwrap();
+        server
+    };
+    let (deliveries, _server) = timeout(PATIENCE, async { join!(wait, restart) }).await.unwrap();
+    assert_eq!(deliveries[0].body(), b"late");
+}
+
+/// In a process that is to be a worker: where the server is.
+const WORKER: &str = "NATS_TEST_WORKER";
+
+/// Workers are processes, this very test once more, and are killed in the middle of their work. What was pushed is done, at least
+/// once.
+#[runtime::test]
+async fn no_job_is_lost_when_workers_are_killed() {
+    const JOBS: usize = 200;
+    if let Ok(address) = env::var(WORKER) {
+        return work(&address).await;
+    }
+    let Some(server) = Server::start() else { return };
+    let (jobs, done) = queues(connect(&server).await).await;
+    for number in 0..JOBS {
+        jobs.push(&number.to_be_bytes()).await.unwrap();
+    }
+    let start_worker = || {
+        let mut worker = Command::new(env::current_exe().unwrap());
+        worker.args(["--exact", "no_job_is_lost_when_workers_are_killed"]);
+        worker.env(WORKER, server.address().to_string()).stdout(Stdio::null()).kill_on_drop(true);
+        worker.spawn().unwrap()
+    };
+    let mut workers = [start_worker(), start_worker()];
+    let (mut results, mut kills) = (BTreeSet::new(), 0);
+    let all = async {
+        while results.len() < JOBS {
+            for result in done.pull(1, PATIENCE).await.unwrap() {
+                results.insert(result.body().to_vec());
+                done.ack(&result).await.unwrap();
+            }
+            if results.len() > 30 * (kills + 1) {
+                let worker = &mut workers[kills % 2];
+                worker.kill().unwrap();
+                worker.wait().await.unwrap();
+                *worker = start_worker();
+                kills += 1;
+            }
+        }
+    };
+    timeout(PATIENCE, all).await.expect("all jobs are done");
+    assert_eq!(results, (0..JOBS).map(|number| number.to_be_bytes().to_vec()).collect());
+    assert!(kills >= 5);
+}
+
+async fn queues(client: Client) -> (Nats, Nats) {
+    let options = Options::default().lease(Duration::from_secs(1)).max_deliveries(1000);
+    let jobs = Nats::open(client.clone(), "jobs", options).await.unwrap();
+    (jobs, Nats::open(client, "done", Options::default()).await.unwrap())
+}
+
+/// Does jobs until it is killed. Results first, then the word that they are there.
+async fn work(address: &str) {
+    let (jobs, done) = queues(in_tokio(async_nats::connect(address)).await.unwrap()).await;
+    loop {
+        for job in jobs.pull(10, PATIENCE).await.unwrap() {
+            sleep(Duration::from_millis(2)).await;
+            done.push(job.body()).await.unwrap();
+            jobs.ack(&job).await.unwrap();
+        }
+    }
 }
 
 /// The server is killed twice in the middle of everything. What was pushed is done, at least once.

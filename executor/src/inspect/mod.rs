@@ -34,7 +34,7 @@
 //! | | |
 //! |---|---|
 //! | span `runtime.spawn`, level INFO, target `runtime::task` | a task, from its spawning to its end; `block_on`; a job of `spawn_blocking` |
-//! | its fields | `kind` (`task`, `greenlet`, `block_on`, `blocking`), `task.id`, `task.name`, `loc.file`, `loc.line`, `loc.col` (who spawned it), `size.bytes` (of its memory), `runtime` (a number), `fn` (of a job) |
+//! | its fields | `kind` (`task`, `greenlet`, `block_on`, `blocking`), `task.id`, `task.name`, `loc.file`, `loc.line`, `loc.col` (who spawned it), `size.bytes` (of its block, without a stack), `runtime` (a number), `fn` (of a job) |
 //! | entered | a turn of the task, or the job's run |
 //! | follows from | the span in which it was spawned; it has no parent |
 //! | event of target `runtime::waker`, level TRACE, `op = "waker.clone"`, `task.id` = the span's | a turn has left the task waiting |

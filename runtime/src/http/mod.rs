@@ -41,7 +41,7 @@
 //!   ends its stream only. Who prefers a reply with status 500 takes `CatchPanicLayer` of `tower-http`.
 //! - **The end** loses no request that has begun: [`Serve::with_graceful_shutdown`], in a worker of a [`cluster`](crate::cluster)
 //!   by itself.
-//! - **Upgrades**, such as to WebSocket: [`upgrade()`].
+//! - **Upgrades**: [`upgrade()`]. For WebSocket there is more, in `http::websocket` (feature `websocket`).
 //!
 //! A client is `hyper::client::conn`, on any of our streams, with [`hyper::LocalExecutor`](crate::hyper::LocalExecutor)
 //! for HTTP/2.

@@ -34,6 +34,8 @@
 //! }
 //! ```
 //!
+//! For HTTP under TLS there is a listener that `http::serve` takes, `tls::Listener` (feature `http`).
+//!
 //! # A client
 //!
 //! ```no_run

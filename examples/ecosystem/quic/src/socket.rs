@@ -106,3 +106,45 @@ impl fmt::Debug for Room {
         f.debug_struct("Room").field("socket", &self.socket).field("waits", &self.wait.is_some()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::{
+        join_all, spawn,
+        time::{Duration, timeout},
+    };
+    use std::{error::Error, future::poll_fn, net::Ipv4Addr};
+
+    /// A loopback device always has room, so it is pretended that it had none: the wait for it is real.
+    #[runtime::test]
+    async fn all_connections_that_wait_for_room_are_woken() -> Result<(), Box<dyn Error>> {
+        let socket = Arc::new(Socket::new(net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?)?);
+        for _ in 0..2 {
+            socket.is_full.store(true, Relaxed);
+            let waits = [(); 3].map(|()| {
+                let mut room = Arc::clone(&socket).create_io_poller();
+                spawn(async move { poll_fn(|context| room.as_mut().poll_writable(context)).await })
+            });
+            for wait in timeout(Duration::from_secs(60), join_all(waits)).await? {
+                wait??;
+            }
+            assert!(!socket.is_full.load(Relaxed));
+        }
+        Ok(())
+    }
+
+    /// Where nothing says that there is none: and the selector is not asked, as nothing waits.
+    #[runtime::test]
+    async fn room_is_taken_for_granted() -> Result<(), Box<dyn Error>> {
+        let socket = Arc::new(Socket::new(net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?)?);
+        let mut room = Arc::clone(&socket).create_io_poller();
+        poll_fn(|context| {
+            assert!(room.as_mut().poll_writable(context).is_ready());
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(runtime::inspect::stats().sources, 0);
+        Ok(())
+    }
+}

@@ -55,6 +55,17 @@ fn config() -> Config {
     config
 }
 
+/// Asks again and again, where nobody tells when it is so.
+async fn until(mut is_so: impl AsyncFnMut() -> Result<bool, tokio_postgres::Error>) -> Outcome {
+    let asking = async {
+        while !is_so().await? {
+            sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    };
+    timeout(Duration::from_secs(60), asking).await.expect("it never came to that")
+}
+
 /// A hundred statements have been sent before the first of them is answered.
 #[runtime::test]
 async fn statements_do_not_wait_for_the_answers_to_others() -> Outcome {
@@ -160,9 +171,7 @@ async fn a_statement_that_takes_too_long_is_cancelled_and_the_session_goes_on() 
         // A statement that has not begun yet would not hear of it.
         let watcher = Session::open(&config).await?;
         let begun = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-        while watcher.query_one(begun, &[]).await?.get::<_, i64>(0) == 0 {
-            sleep(Duration::from_millis(5)).await;
-        }
+        until(async || Ok(watcher.query_one(begun, &[]).await?.get::<_, i64>(0) == 1)).await?;
         session.cancel().await?;
         assert_eq!(slow.await?.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
         assert_eq!(session.query_one("SELECT 1", &[]).await?.get::<_, i32>(0), 1);
@@ -211,9 +220,7 @@ async fn a_session_that_is_dropped_is_gone_at_the_server_too() -> Outcome {
     let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'short-lived'";
     assert_eq!(watcher.query_one(count, &[]).await?.get::<_, i64>(0), 10);
     drop(sessions);
-    while watcher.query_one(count, &[]).await?.get::<_, i64>(0) > 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    until(async || Ok(watcher.query_one(count, &[]).await?.get::<_, i64>(0) == 0)).await?;
     Ok(())
 }
 
@@ -283,9 +290,7 @@ async fn clients_outlive_a_restart_of_the_server() -> Outcome {
             })
         })
         .collect();
-    while written.get() < TASKS * ROWS / 10 {
-        sleep(Duration::from_millis(1)).await;
-    }
+    until(async || Ok(written.get() >= TASKS * ROWS / 10)).await?;
     assert!(written.get() < TASKS * ROWS, "it comes too late");
     let restart = move || {
         server.kill();

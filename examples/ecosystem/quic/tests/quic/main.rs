@@ -5,7 +5,7 @@ mod relay;
 use quic::{endpoint, self_signed};
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, ServerConfig, TransportConfig, VarInt};
 use relay::Relay;
-use runtime::{join_all, spawn, spawn_blocking, task::yield_now};
+use runtime::{join_all, spawn, spawn_blocking, task::yield_now, time::timeout};
 use std::{error::Error, io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -180,14 +180,15 @@ async fn clients_find_a_server_that_was_started_anew() -> Outcome {
     drop(server);
 
     // Its socket is closed when the last of its tasks has ended.
-    let server = loop {
-        match endpoint(address, Some(for_servers.clone())) {
-            Ok(server) => break server,
-            Err(error) if error.kind() == ErrorKind::AddrInUse => yield_now().await,
-            Err(error) => return Err(error.into()),
+    let next = async {
+        loop {
+            match endpoint(address, Some(for_servers.clone())) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => yield_now().await,
+                outcome => return outcome,
+            }
         }
     };
-    spawn(echo(server)).detach();
+    spawn(echo(timeout(Duration::from_secs(60), next).await??)).detach();
     there_and_back(&client.connect(address, "localhost")?.await?, 1, 1000).await;
     Ok(())
 }

@@ -25,6 +25,17 @@ async fn connections(redis: &mut Connection) -> RedisResult<usize> {
     Ok(cmd("CLIENT").arg("LIST").query_async::<String>(redis).await?.lines().count())
 }
 
+/// Asks again and again, where nobody tells when it is so.
+async fn until(mut is_so: impl AsyncFnMut() -> RedisResult<bool>) -> RedisResult<()> {
+    let asking = async {
+        while !is_so().await? {
+            sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    };
+    timeout(Duration::from_secs(60), asking).await.expect("it never came to that")
+}
+
 #[runtime::test]
 async fn tasks_share_a_connection() -> Outcome {
     let Some(server) = Server::start() else { return Ok(()) };
@@ -143,10 +154,11 @@ async fn a_command_that_blocks_needs_a_connection_of_its_own() -> Outcome {
     let mut redis = connect(by_tcp(&server)).await?;
     let mut blocked = connect(by_tcp(&server)).await?.response_timeout(Duration::MAX);
     let job = spawn(async move { blocked.blpop::<_, (String, String)>("jobs", 0.0).await });
-    while cmd("CLIENT").arg("LIST").query_async::<String>(&mut redis).await?.matches("cmd=blpop").count() == 0
-    {
-        sleep(Duration::from_millis(1)).await;
-    }
+    until(async || {
+        let list: String = cmd("CLIENT").arg("LIST").query_async(&mut redis).await?;
+        Ok(list.contains("cmd=blpop"))
+    })
+    .await?;
     redis.rpush::<_, _, ()>("jobs", "work").await?;
     assert_eq!(job.await??, ("jobs".into(), "work".into()));
     Ok(())
@@ -177,9 +189,7 @@ async fn a_connection_is_closed_with_its_last_clone() -> Outcome {
     timeout(Duration::from_millis(20), other.blpop::<_, ()>("nothing", 0.0)).await.unwrap_err();
     assert_eq!(connections(&mut watcher).await?, 2);
     drop(other);
-    while connections(&mut watcher).await? > 1 {
-        sleep(Duration::from_millis(1)).await;
-    }
+    until(async || Ok(connections(&mut watcher).await? == 1)).await?;
     Ok(())
 }
 
@@ -240,9 +250,7 @@ async fn clients_outlive_a_restart_of_the_server() -> Outcome {
             })
         })
         .collect();
-    while written.get() < TASKS * ITEMS / 10 {
-        sleep(Duration::from_millis(1)).await;
-    }
+    until(async || Ok(written.get() >= TASKS * ITEMS / 10)).await?;
     assert!(written.get() < TASKS * ITEMS, "it comes too late");
     let restart = move || {
         server.kill();

@@ -5,13 +5,16 @@ use runtime::{
     io::copy_bidirectional,
     join,
     net::{Server, TcpStream},
-    random_u64, spawn,
+    race, random_u64, spawn,
+    sync::Event,
     testing::broker::conformance,
     time::{Instant, sleep, timeout},
 };
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
+    pin::Pin,
+    rc::Rc,
     time::Duration,
 };
 
@@ -143,6 +146,33 @@ impl Drop for Stopped {
     fn drop(&mut self) {
         Self::signal("-CONT", self.0);
     }
+}
+
+/// Nobody says that it is gone: a firewall that forgot it, a cable that was pulled.
+#[runtime::test]
+async fn a_connection_that_swallows_everything_is_replaced() {
+    let Some(server) = support::Redis::start() else { return };
+    let proxy = Server::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("redis://{}", proxy.local_addr().unwrap());
+    let (behind, hole) = (server.address(), Rc::new(Event::new()));
+    let swallowing = hole.clone();
+    let proxying = spawn(proxy.serve(async move |mut client: TcpStream, _| {
+        let mut server = TcpStream::connect(behind).await?;
+        let forward = async { drop(copy_bidirectional(&mut client, &mut server).await) };
+        race([Box::pin(forward) as Pin<Box<dyn Future<Output = ()>>>, Box::pin(swallowing.wait())]).await;
+        sleep(LONG).await;
+        Ok(())
+    }));
+    let jobs = Redis::new(&address, "queue", Options::default()).unwrap().patience(SECOND / 2);
+    jobs.push(b"before").await.unwrap();
+    hole.set();
+    let absent = jobs.push(b"into the hole").await;
+    assert!(matches!(absent, Err(Error::Unreachable(_))), "{absent:?}");
+    hole.clear();
+    let after = jobs.clone().patience(LONG).push(b"after").await.unwrap();
+    let came = jobs.patience(LONG).pull(10, LONG).await.unwrap();
+    assert!(came.iter().any(|job| *job.id() == after), "{came:?}");
+    proxying.cancel();
 }
 
 /// Connections break wherever they happen to be: in a greeting, a request, an answer. No job gets lost, and whose answers were lost

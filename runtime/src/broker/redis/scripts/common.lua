@@ -53,14 +53,14 @@ local function remove(entry_id)
   return redis.call('XDEL', jobs, entry_id)
 end
 
--- The job of an entry that is lent, which is so no more; or nothing.
+-- The job of an entry that is lent, which is so no more; or nothing. Who has the name of an entry had it lent, and when that was over the
+-- entry has gone, even if the job has not.
 local function take_back(entry_id)
-  ensure_group()
-  if #redis.call('XPENDING', jobs, 'workers', entry_id, entry_id, 1) == 0 then
+  local entry = redis.call('XRANGE', jobs, entry_id, entry_id)[1]
+  if not entry then
     return nil
   end
-  local entry = redis.call('XRANGE', jobs, entry_id, entry_id)[1]
   remove(entry_id)
-  return entry and job_of(entry)
+  return job_of(entry)
 end
 

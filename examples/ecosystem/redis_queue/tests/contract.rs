@@ -11,7 +11,7 @@ use runtime::{
     time::{Instant, sleep, timeout},
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
     pin::Pin,
     rc::Rc,
@@ -193,17 +193,20 @@ async fn a_network_that_breaks_all_the_time_loses_no_job() {
     }));
     let options = Options::default().lease(SECOND).max_deliveries(100);
     let jobs = Redis::new(&address, "queue", options).unwrap().patience(LONG);
-    let done = RefCell::new(BTreeSet::new());
+    let (done, pushes, names) = (RefCell::new(BTreeSet::new()), Cell::new(0), RefCell::new(BTreeSet::new()));
     let push = async {
         for number in 0..JOBS {
+            pushes.set(pushes.get() + 1);
             while let Err(error) = jobs.push(&[number]).await {
                 assert!(matches!(error, Error::Unreachable(_)), "{error}");
+                pushes.set(pushes.get() + 1);
             }
         }
     };
     let work = async || {
         while done.borrow().len() < usize::from(JOBS) {
             for job in jobs.pull(3, SECOND).await.unwrap() {
+                names.borrow_mut().insert(job.id().clone());
                 sleep(Duration::from_millis(random_u64() % 10)).await;
                 if random_u64() % 4 < 1
                     && jobs.nack(&job, Duration::from_millis(random_u64() % 20)).await.is_ok()
@@ -223,9 +226,11 @@ async fn a_network_that_breaks_all_the_time_loses_no_job() {
     while jobs.counts().await.unwrap() != Counts::default() {
         for job in jobs.pull(10, SECOND).await.unwrap() {
             assert!(done.borrow().contains(job.body()));
+            names.borrow_mut().insert(job.id().clone());
             jobs.ack(&job).await.unwrap();
         }
     }
+    assert!(names.borrow().len() <= pushes.get(), "what was pushed once is there twice");
 }
 
 /// Not when its lease is over, in half a minute.

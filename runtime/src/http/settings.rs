@@ -79,12 +79,16 @@ impl<F: Future + 'static> Executor<F> for Streams {
 
 /// # Limits
 ///
-/// Whatever a stranger could make arbitrarily large or long has a limit, from the beginning. Deadlines are those of
+/// What a stranger could make arbitrarily large or long has a limit, from the beginning, but for what is named below. Deadlines are those of
 /// [`net::Server`](crate::net::Server): whoever is overdue is cut, [counted](crate::net::Server::stats) and told to
 /// [`on_error`](Self::on_error), never early, and late by an eighth of the shortest of them or two. `Duration::MAX` is for ever.
 ///
 /// How long a handler may take, and how much of a body it reads, nobody but it can know: see
 /// [`time::timeout`](crate::time::timeout), `axum`'s `DefaultBodyLimit`, and the layers of `tower-http`.
+///
+/// So two things have no limit here, only that on connections. Whoever announces a body and does not send it is waited for as long as
+/// the handler waits: a handler that reads bodies from strangers puts a `timeout` around that. And a client of HTTP/2 that opens
+/// no window for a reply, but answers pings, makes the server keep that reply.
 impl<L: Listener, A, M> Serve<L, A, M> {
     pub(super) fn with_defaults(self) -> Self {
         self.name("http")

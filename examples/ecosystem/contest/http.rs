@@ -74,6 +74,7 @@ mod linux {
         row("pipelined", "16 pipelined, text", Kind::Http1, PLAINTEXT, Client::Pipelining),
         row("gathered", "the same, answers gathered", Kind::Gathering, PLAINTEXT, Client::Pipelining),
         row("http2_plaintext", "HTTP/2, text", Kind::Http2, PLAINTEXT, Client::H2load),
+        row("served", "HTTP/1.1, text, by a server with limits", Kind::Served, PLAINTEXT, Client::Wrk),
         row("axum_plaintext", "axum, text", Kind::Axum, PLAINTEXT, Client::Wrk),
         row("axum_json", "axum, JSON", Kind::Axum, JSON, Client::Wrk),
         row("workers", "HTTP/1.1, text, two workers", Kind::Workers, PLAINTEXT, Client::Wrk),
@@ -131,7 +132,7 @@ mod linux {
         };
         run(1, 10_000);
         let before = server.processor_time();
-        let found = if quick { run(1, 30_000) } else { run(2, 200_000) };
+        let found = run(1, if quick { 30_000 } else { 100_000 });
         let spent = nanoseconds_each(server.processor_time() - before, found.requests) / 1e3;
         table.record(&format!("{}: server CPU per request (µs)", row.title), peer, spent);
         if row.client != Client::Pipelining {

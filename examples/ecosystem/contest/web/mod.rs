@@ -27,17 +27,20 @@ pub(crate) enum Kind {
     Gathering,
     /// hyper's HTTP/2 connections, with hyper's defaults and the runtime's clock.
     Http2,
-    /// A router of axum, as the runtime serves one.
+    /// A service of hyper, by the runtime's server of HTTP where it has one, with that one's defaults.
+    Served,
+    /// A router of axum, by the server of HTTP that there is for the runtime, with that one's defaults.
     Axum,
     /// [`Http1`](Self::Http1) on two cores.
     Workers,
 }
 
 impl Kind {
-    const NAMES: [(Kind, &str); 5] = [
+    const NAMES: [(Kind, &str); 6] = [
         (Kind::Http1, "http1"),
         (Kind::Gathering, "gathering"),
         (Kind::Http2, "http2"),
+        (Kind::Served, "served"),
         (Kind::Axum, "axum"),
         (Kind::Workers, "workers"),
     ];

@@ -5,11 +5,10 @@ use std::io;
 use std::net;
 use std::os::unix::process::parent_id;
 
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use runtime::cluster::{self, Cluster};
+use runtime::http;
 use runtime::hyper::{LocalExecutor, Timer};
 use runtime::net::{Server, TcpListener, TcpStream};
 
@@ -22,18 +21,8 @@ pub(super) fn serve(listener: net::TcpListener, kind: Kind) {
             Kind::Http1 => accept(listener, |stream| service::http1(stream, Timer, false)).await,
             Kind::Gathering => accept(listener, |stream| service::http1(stream, Timer, true)).await,
             Kind::Http2 => accept(listener, |stream| service::http2(stream, Timer, LocalExecutor)).await,
-            Kind::Axum => {
-                let service = TowerToHyperService::new(service::router());
-                accept(listener, |stream| {
-                    let service = service.clone();
-                    async {
-                        let builder = auto::Builder::new(LocalExecutor);
-                        // Clients end as they please.
-                        let _ = builder.serve_connection_with_upgrades(stream, service).await;
-                    }
-                })
-                .await;
-            }
+            Kind::Served => drop(http::serve(listener, service::hyper()).await.expect("it serves for ever")),
+            Kind::Axum => drop(http::serve(listener, service::router()).await.expect("it serves for ever")),
             Kind::Workers => unreachable!("they bind for themselves"),
         }
     });

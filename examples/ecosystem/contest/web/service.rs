@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::rt::{Read, Timer, Write, bounds::Http2ServerConnExec};
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use serde::Serialize;
 
@@ -29,6 +29,12 @@ pub(crate) fn router() -> Router {
 }
 
 type Answer = Ready<Result<Response<Full<Bytes>>, Infallible>>;
+
+/// The service of the hyper rows.
+pub(crate) fn hyper()
+-> impl Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible, Future = Answer> {
+    service_fn(answer)
+}
 
 #[expect(clippy::needless_pass_by_value, reason = "as hyper calls it")]
 fn answer(request: Request<Incoming>) -> Answer {
@@ -53,7 +59,7 @@ where
     let mut builder = http1::Builder::new();
     builder.timer(timer).pipeline_flush(gathers);
     // Clients end as they please.
-    let _ = builder.serve_connection(io, service_fn(answer)).await;
+    let _ = builder.serve_connection(io, hyper()).await;
 }
 
 /// Serves one connection by HTTP/2.
@@ -66,5 +72,5 @@ where
     let mut builder = http2::Builder::new(executor);
     builder.timer(timer);
     // Clients end as they please.
-    let _ = builder.serve_connection(io, service_fn(answer)).await;
+    let _ = builder.serve_connection(io, hyper()).await;
 }

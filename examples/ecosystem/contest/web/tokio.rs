@@ -39,7 +39,7 @@ pub(super) fn serve(listener: net::TcpListener, kind: Kind) {
 async fn run(listener: net::TcpListener, kind: Kind) {
     let listener = TcpListener::from_std(listener).expect("listener registers");
     match kind {
-        Kind::Http1 | Kind::Workers => {
+        Kind::Http1 | Kind::Served | Kind::Workers => {
             accept(listener, |stream| service::http1(stream, TokioTimer::new(), false)).await;
         }
         Kind::Gathering => accept(listener, |stream| service::http1(stream, TokioTimer::new(), true)).await,

@@ -141,8 +141,8 @@ fn limited<'a, T: 'a>(
     Box::pin(async move { answer.await.unwrap_or_else(|elapsed| Err(io::Error::from(elapsed).into())) })
 }
 
-/// The task that drives a connection. A command under way would keep it going, even one that blocks for ever: so it is ended
-/// with the last clone.
+/// The task that drives a connection. By itself it ends when everything has been written, for which a server that reads no more
+/// would have it wait: so it is ended with the last clone.
 #[derive(Debug)]
 struct Driver {
     task: CancelHandle,

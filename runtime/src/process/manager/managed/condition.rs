@@ -23,9 +23,9 @@ managed! {
     ///         async move {
     ///             let guard = changed.lock().await?;
     ///             let guard = changed.wait_for(guard, async || Ok(!tasks.is_empty().await?)).await?;
-    ///             let task = tasks.pop().await;
+    ///             let task = tasks.pop().await?;
     ///             drop(guard);
-    ///             task
+    ///             Ok::<_, Box<dyn std::error::Error>>(task)
     ///         }
     ///     });
     ///     let guard = changed.lock().await?;

@@ -36,6 +36,7 @@ mod standard;
 
 pub use self::pipe::{PipeReader, PipeWriter, packet_pipe, pipe};
 pub use self::standard::{Lines, Stderr, Stdin, Stdout, stderr, stdin, stdout};
+pub use crate::async_fd::AsyncFd;
 pub use buffers::Buffer;
 pub use copy::{Copying, copy};
 pub use copy_bidirectional::{CopyBidirectional, CopyError, CopyStep, copy_bidirectional};

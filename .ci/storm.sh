@@ -32,9 +32,6 @@ skips=(
     --skip cluster:: --skip faults:: --skip explorer
     # They wait for the selector to say nothing, and every signal ends the wait.
     --skip goes_silent_when_ours_is_closed
-    # Where an urgent byte is next, Linux says EAGAIN to whoever has a signal pending (tcp_recvmsg), whatever lies behind it; and no
-    # edge follows.
-    --skip urgent
 )
 EXPLORE_DEPTH=3 EXPLORE_WALKS=50 LD_PRELOAD=$target/storm.so "${tests[@]}" -- "${skips[@]}"
 # What bears the name of the skipped ones without being as long.

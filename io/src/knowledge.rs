@@ -2,10 +2,12 @@
 //! prove that nothing is left.
 
 use crate::{
+    blocking,
     reactor::READ_INTEREST,
     source::{Direction, Readiness},
 };
 use mio::Interest;
+use std::{io, os::fd::BorrowedFd, time::Duration};
 
 /// Whether events tell of urgent data, and of the end of the peer's side.
 const REPORTS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -104,6 +106,19 @@ impl Knowledge {
             Direction::Read => Self(self.0 & !Self::PRIORITY | Self::AWAIT_READ),
             Direction::Write => Self(self.0 | Self::AWAIT_WRITE),
         }
+    }
+
+    /// An attempt got `EAGAIN`: the direction is exhausted. But before an urgent byte Linux says so to whoever has a signal
+    /// pending (`tcp_recvmsg`), whatever lies behind that byte, and no edge follows; poll(2) knows better.
+    pub(crate) fn got_nothing(self, fd: BorrowedFd<'_>, direction: Direction) -> Self {
+        let is_doubtful = matches!(direction, Direction::Read) && self.0 & Self::PRIORITY != 0;
+        if is_doubtful
+            && blocking::readable(fd, Some(Duration::ZERO))
+                .unwrap_or_else(|error| error.kind() == io::ErrorKind::Interrupted)
+        {
+            return self;
+        }
+        self.exhausted(direction)
     }
 
     /// Somebody doubts that a direction is exhausted still.

@@ -384,7 +384,7 @@ impl Registration {
             let interest = known.asked(direction).interest();
             self.with_reactor(|reactor| reactor.widen(fd, self.token(), interest))??;
         }
-        self.set_knowledge(known.asked(direction).exhausted(direction));
+        self.set_knowledge(known.asked(direction).got_nothing(fd, direction));
         Ok(())
     }
 

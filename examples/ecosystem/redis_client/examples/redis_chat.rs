@@ -9,7 +9,7 @@
 
 use redis::AsyncCommands;
 use redis_client::{Subscriber, connect};
-use runtime::{io::stdin, spawn};
+use runtime::{io::stdin, select, sync::shared::broadcast::RecvError};
 use std::{env, error::Error, process::ExitCode};
 
 #[runtime::main]
@@ -35,19 +35,25 @@ async fn chat(server: &str, room: &str, name: &str) -> Result<(), Box<dyn Error>
     subscriber.subscribe(room).await?;
     let mut redis = connect(server).await?;
     redis.publish::<_, _, ()>(room, format!("{name} has come")).await?;
-
-    // It ends with the program.
-    spawn(async move {
-        while let Ok(message) = subscriber.recv().await {
-            println!("{}", String::from_utf8_lossy(message.get_payload_bytes()));
+    let hearing = async {
+        loop {
+            match subscriber.recv().await {
+                Ok(message) => println!("{}", String::from_utf8_lossy(message.get_payload_bytes())),
+                Err(RecvError::Lagged(lines)) => println!("({lines} lines were missed)"),
+                Err(closed @ RecvError::Closed) => return Err(closed.into()),
+            }
         }
-    })
-    .detach();
-
-    let mut lines = stdin().lines();
-    while let Some(line) = lines.next_line().await? {
-        redis.publish::<_, _, ()>(room, format!("{name}: {line}")).await?;
+    };
+    let saying = async {
+        let mut lines = stdin().lines();
+        while let Some(line) = lines.next_line().await? {
+            redis.publish::<_, _, ()>(room, format!("{name}: {line}")).await?;
+        }
+        redis.publish::<_, _, ()>(room, format!("{name} has gone")).await?;
+        Ok(())
+    };
+    select! {
+        end = saying => end,
+        end = hearing => end,
     }
-    redis.publish::<_, _, ()>(room, format!("{name} has gone")).await?;
-    Ok(())
 }

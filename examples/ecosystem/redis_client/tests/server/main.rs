@@ -1,5 +1,7 @@
 //! With a real server: what its clients may rely on, and what becomes of them when it restarts.
 
+mod chat;
+
 use redis::{AsyncCommands, RedisResult, cmd, pipe};
 use redis_client::{Connection, Redis, Subscriber, connect};
 use runtime::{

@@ -2,7 +2,7 @@
 #![cfg(feature = "macros")]
 
 use runtime::{
-    broker::{Broker, Counts, DeadJob, Delivery, Error, JobId, Memory, Options, Worker},
+    broker::{AnyBroker, Broker, Counts, DeadJob, Delivery, Error, JobId, Memory, Options, Worker},
     join, join_all, spawn,
     sync::Event,
     task,
@@ -24,6 +24,16 @@ async fn memory_keeps_to_the_contract() {
     let queues = RefCell::new(HashMap::new());
     let open = async |name: &str, options| {
         queues.borrow_mut().entry(name.to_owned()).or_insert_with(|| Memory::new(options)).clone()
+    };
+    conformance(open).await;
+}
+
+#[runtime::test(start_paused = true)]
+async fn a_broker_that_is_chosen_at_run_time_keeps_to_it() {
+    let queues = RefCell::new(HashMap::new());
+    let open = async |name: &str, options| {
+        let new = || AnyBroker::new(Memory::new(options));
+        queues.borrow_mut().entry(name.to_owned()).or_insert_with(new).clone()
     };
     conformance(open).await;
 }

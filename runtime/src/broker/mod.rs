@@ -55,6 +55,7 @@
 //! [`Worker`] is the loop that does all this: it pulls, extends leases while its handlers work, acknowledges, and gives back what
 //! failed.
 
+mod any;
 mod error;
 mod job;
 mod memory;
@@ -62,6 +63,7 @@ mod memory;
 mod redis;
 mod worker;
 
+pub use any::AnyBroker;
 pub use error::Error;
 pub use job::{DeadJob, Delivery, JobId};
 pub use memory::Memory;
@@ -162,8 +164,7 @@ pub struct Counts {
 /// A queue of jobs: see the [module](self) for what it promises.
 ///
 /// All methods take `&self`; any number of tasks may use one value at once. Their futures are not `Send`: they are for tasks of one
-/// runtime. Which implementation it is you decide when you compile; to decide it when the program starts, write an `enum` of those
-/// that you offer, which has these methods in turn.
+/// runtime. Which implementation it is you decide when you compile; to decide it when the program starts there is [`AnyBroker`].
 ///
 /// # For implementors
 /// The order of jobs is that of pushes, as far as nothing is delivered again. What an engine cannot do must be an

@@ -281,7 +281,7 @@ impl Broker for Nats {
     }
 
     async fn pull(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Error> {
-        let (max, end) = (max.min(MAX_BATCH), Instant::now() + wait);
+        let (max, end) = (max.min(MAX_BATCH), Instant::now().saturating_add(wait));
         if max == 0 {
             return Ok(Vec::new());
         }

@@ -15,6 +15,7 @@ pub struct Redis {
     program: Program,
     server: PathBuf,
     address: SocketAddr,
+    settings: Vec<String>,
     folder: Folder,
 }
 
@@ -25,10 +26,20 @@ impl Redis {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// With further settings, as they stand on its command line.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with(settings: &[&str]) -> Option<Self> {
         let server = find("redis-server", "redis-server")?;
         let (folder, address) = (Folder::new("redis"), free_address());
-        let program = launch(&server, address, &folder);
-        Some(Self { program, server, address, folder })
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        let program = launch(&server, address, &folder, &settings);
+        Some(Self { program, server, address, settings, folder })
     }
 
     /// Where it listens, after a restart too.
@@ -65,14 +76,15 @@ impl Redis {
     /// When it does not start.
     pub fn restart(&mut self) {
         self.program.end(Ending::Kill);
-        self.program = launch(&self.server, self.address, &self.folder);
+        self.program = launch(&self.server, self.address, &self.folder, &self.settings);
     }
 }
 
-fn launch(server: &Path, address: SocketAddr, folder: &Folder) -> Program {
+fn launch(server: &Path, address: SocketAddr, folder: &Folder, settings: &[String]) -> Program {
     let mut command = Command::new(server);
     command.current_dir(folder.path()).args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
     command.args(["--unixsocket", "socket", "--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+    command.args(settings);
     let mut program = Program::start(&mut command, &folder.path().join("log"));
     program.wait_until(|| ping(address).is_ok_and(|answer| &answer == b"+PONG\r\n"));
     program

@@ -85,6 +85,9 @@ impl Fetch {
         if turn.is_err() || answer.is_closed() {
             return Ok(self.batch(Vec::new()));
         }
+        // Over a long distance that takes longer than he waits in one go, and must not begin anew each time.
+        let reached_by = self.deadline.min(Instant::now().saturating_add(self.broker.patience));
+        shared.slow.reach(reached_by).await;
         let block = time_left().max(Duration::from_millis(1)); // 0 would be for ever
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg("workers").arg("all").arg("COUNT").arg(self.max).arg("BLOCK").arg(ms(block));
@@ -139,7 +142,10 @@ impl Drop for Batch {
         let (broker, deliveries) = (self.broker.clone(), mem::take(&mut self.deliveries));
         let give_back = async move {
             for delivery in deliveries {
-                let _ = broker.give_back(delivery.receipt(), Duration::ZERO, false).await;
+                let outcome = broker.give_back(delivery.receipt(), Duration::ZERO, false).await;
+                if matches!(outcome, Err(Error::Unreachable(_))) {
+                    return; // by the time it is back, the leases are over
+                }
             }
         };
         task::Builder::new().name("redis give back").daemon(true).spawn(give_back).detach();

@@ -1,20 +1,18 @@
 //! A connection to the server that is made again whenever it breaks.
 
-use super::super::Error;
+use super::{
+    super::Error,
+    server::{Driver, Server},
+};
 use crate::{
-    JoinHandle,
-    net::{TcpStream, UnixStream},
     sync::Lock,
-    task,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use ::redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult,
-    ServerErrorKind, aio::MultiplexedConnection,
-};
+use ::redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, aio::MultiplexedConnection};
 use std::{
     cell::{Cell, RefCell},
     io,
+    rc::Rc,
     time::Duration,
 };
 
@@ -23,6 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// … and at most this: nobody notices half a second more of an outage.
 const LAST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a server says before it hangs up on who is one too many: an error without a code of its own.
+const TOO_MANY: &str = "max number of clients";
 
 /// May a request be sent again that may have been carried out already?
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) enum Resend {
 
 /// One connection at a time. Requests of any number of tasks share it, and are answered in order.
 pub(super) struct Link {
-    server: ConnectionInfo,
+    server: Rc<Server>,
     /// Borrowed only for a moment.
     line: RefCell<Option<Line>>,
     /// By whom the connection is being made: one at a time.
@@ -46,20 +47,15 @@ pub(super) struct Link {
 struct Line {
     number: u64,
     connection: MultiplexedConnection,
-    /// Moves the bytes.
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.driver.cancel();
-    }
+    driver: Driver,
 }
 
 /// What an error asks for.
-enum Remedy {
-    /// A new connection.
+pub(super) enum Remedy {
+    /// A new connection; whether the request was carried out nobody knows.
     Reconnect,
+    /// A new connection, as this server has no ear for us, or is not the master any more: the address may lead to another by now.
+    Elsewhere,
     /// Patience: the server loads its data, or elects somebody.
     Wait,
     /// There is none.
@@ -68,7 +64,7 @@ enum Remedy {
 }
 
 impl Link {
-    pub(super) fn new(server: ConnectionInfo) -> Self {
+    pub(super) fn new(server: Rc<Server>) -> Self {
         Self { server, line: RefCell::default(), making: Lock::new(()), made: Cell::new(0) }
     }
 
@@ -94,25 +90,31 @@ impl Link {
                         Ok(Err(fault)) => fault,
                         Err(_) => io::Error::new(io::ErrorKind::TimedOut, "no answer in time").into(),
                     };
-                    if let Remedy::Reconnect = remedy(&fault) {
+                    let remedy = remedy(&fault);
+                    if matches!(remedy, Remedy::Reconnect | Remedy::Elsewhere) {
                         self.hang_up(number);
-                        if resend == Resend::No {
-                            return Err(Error::Unreachable(fault.into()));
-                        }
+                    }
+                    if matches!(remedy, Remedy::Reconnect) && resend == Resend::No {
+                        return Err(Error::Unreachable(fault.into()));
                     }
                     fault
                 }
             };
             match remedy(&fault) {
                 Remedy::Full => return Err(Error::Full),
-                Remedy::Refused => return Err(Error::Refused(fault.into())),
-                Remedy::Reconnect | Remedy::Wait if Instant::now().saturating_add(pause) >= deadline => {
+                Remedy::Refused => return Err(refusal(fault)),
+                _ if Instant::now().saturating_add(pause) >= deadline => {
                     return Err(Error::Unreachable(fault.into()));
                 }
-                Remedy::Reconnect | Remedy::Wait => sleep(pause).await,
+                Remedy::Reconnect | Remedy::Elsewhere | Remedy::Wait => sleep(pause).await,
             }
             pause = LAST_PAUSE.min(pause * 2);
         }
+    }
+
+    /// Sees to it that there is a connection, if it can be had until then.
+    pub(super) async fn reach(&self, deadline: Instant) {
+        let _ = timeout_at(deadline, self.connection()).await;
     }
 
     /// The connection that there is, or a new one.
@@ -124,7 +126,7 @@ impl Link {
         if let Some(line) = self.current() {
             return Ok(line); // somebody else made it in the meantime
         }
-        let (connection, driver) = connect(&self.server).await?;
+        let (connection, driver) = self.server.connect().await?;
         let number = self.made.get() + 1;
         self.made.set(number);
         let line = Line { number, connection: connection.clone(), driver };
@@ -147,48 +149,18 @@ impl Link {
     }
 }
 
-/// Connects, and does what the address says: password, database.
-async fn connect(server: &ConnectionInfo) -> RedisResult<(MultiplexedConnection, JoinHandle<()>)> {
-    // Its own limits of time would need another runtime; ours are in `ask`.
-    let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let settings = server.redis_settings();
-    Ok(match server.addr() {
-        ConnectionAddr::Tcp(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            let (connection, driver) =
-                MultiplexedConnection::new_with_config(settings, stream, config).await?;
-            (connection, drive(driver))
-        }
-        ConnectionAddr::Unix(path) => {
-            let stream = UnixStream::connect(path).await?;
-            let (connection, driver) =
-                MultiplexedConnection::new_with_config(settings, stream, config).await?;
-            (connection, drive(driver))
-        }
-        // `Redis::new` lets no other pass.
-        other => {
-            return Err(
-                (ErrorKind::InvalidClientConfig, "no connections of this kind", other.to_string()).into()
-            );
-        }
-    })
-}
-
-fn drive(driver: impl Future<Output = ()> + 'static) -> JoinHandle<()> {
-    task::Builder::new().name("redis connection").daemon(true).spawn(driver)
-}
-
-fn remedy(fault: &RedisError) -> Remedy {
+pub(super) fn remedy(fault: &RedisError) -> Remedy {
     match (fault.kind(), fault.code()) {
         (ErrorKind::Io | ErrorKind::Parse, _) => Remedy::Reconnect,
+        (ErrorKind::Server(ServerErrorKind::MasterDown | ServerErrorKind::ReadOnly), _) => Remedy::Elsewhere,
+        _ if fault.detail().is_some_and(|detail| detail.contains(TOO_MANY)) => Remedy::Elsewhere,
         (
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::TryAgain
                 | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly,
+                // Just after it was told the script: somebody has it forget them.
+                | ServerErrorKind::NoScript,
             ),
             _,
         ) => Remedy::Wait,
@@ -197,4 +169,13 @@ fn remedy(fault: &RedisError) -> Remedy {
         (_, Some("OOM")) => Remedy::Full,
         _ => Remedy::Refused,
     }
+}
+
+fn refusal(fault: RedisError) -> Error {
+    Error::Refused(match fault.kind() {
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
+            format!("this is a node of a cluster, and another one has the queue: {fault}").into()
+        }
+        _ => fault.into(),
+    })
 }

@@ -1,20 +1,21 @@
 //! `Redis`: a queue on a Redis or Valkey server, for any number of processes on any number of machines.
 //!
 //! What a job is on the server, and how it goes from one place to another, is in `scripts/`: each step is one script, so that no
-//! death of a client, a connection or the server finds a job in two places or in none. `link.rs` has the connections, `fetch.rs` a
-//! pull.
+//! death of a client, a connection or the server finds a job in two places or in none. `server.rs` makes connections,
+//! `link.rs` makes them again, `fetch.rs` is a pull.
 
 mod fetch;
 mod link;
+mod server;
 
 use super::{Broker, Counts, DeadJob, Delivery, Error, JobId, MAX_BATCH, Options};
+#[cfg(feature = "tls")]
+use crate::tls::Connector;
 use crate::{sync::oneshot, task};
-use ::redis::{
-    Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, ProtocolVersion,
-    RedisResult, Script, ToRedisArgs, aio::MultiplexedConnection, cmd,
-};
+use ::redis::{Cmd, FromRedisValue, RedisResult, Script, ToRedisArgs, aio::MultiplexedConnection, cmd};
 use fetch::{Fetch, Turn};
 use link::{Link, Resend};
+use server::Server;
 use std::{collections::HashMap, fmt, rc::Rc, time::Duration};
 
 /// How long an operation tries to reach the server, unless [`Redis::patience`] says otherwise: a server that is restarted is back
@@ -30,8 +31,11 @@ const SHORTEST_SWEEP: Duration = Duration::from_millis(20);
 /// And at least once in this time, as it is a matter of seconds.
 const LONGEST_SWEEP: Duration = Duration::from_secs(1);
 
-/// Longer than anybody waits, and a number that Redis' Lua counts exactly.
-const LONGEST_MS: u64 = 1 << 50;
+/// More milliseconds than anybody waits and more jobs than anybody has, and a number that Redis and its Lua count exactly.
+const MOST: u64 = 1 << 50;
+
+/// A string has 512 MiB at most on a server (`proto-max-bulk-len`), and that of a delayed job has its name, too.
+const LARGEST_BODY: usize = (512 << 20) - 1024;
 
 /// A queue on a Redis server (feature `redis`), by the `redis` crate: Redis 7.0 or Valkey 7.2, or newer.
 ///
@@ -56,12 +60,26 @@ const LONGEST_MS: u64 = 1 << 50;
 ///
 /// # On the server
 /// A queue `q` is the keys `{q}:jobs` (a stream with the consumer group `workers`), `{q}:delayed` (a sorted set), `{q}:dead` (a
-/// stream), `{q}:ids` and `{q}:swept`. The braces keep them on one node of a cluster; redirections of a cluster are not
-/// followed, though. All clients of a queue must have the same [`Options`]; the server's clock is the only one that counts.
+/// stream), `{q}:ids` and `{q}:swept`. All clients of a queue must have the same [`Options`]: else the shortest lease is
+/// everybody's. Jobs are best small, as they are copied at every step, and a pull brings all of them at once: what has megabytes
+/// belongs into a file, and its name into the job.
+///
+/// The server's clock is the only one that counts. If it is set back, delayed jobs come later by as much, and leases begin anew; if
+/// it is set forward, they are over at once, and jobs are done twice.
 ///
 /// How safe a job is when it was pushed is the server's business: with `appendonly yes` and `appendfsync always` it survives a
-/// loss of power, with `everysec`, the usual, that of the process; replicas may lag. `maxmemory-policy` must be `noeviction`:
-/// every other throws queues away.
+/// loss of power, with `everysec`, the usual, that of the process; replicas may lag. A server whose `maxmemory-policy` throws
+/// away what never expires (`allkeys-…`) is refused.
+///
+/// # Sentinel and cluster
+/// When another server takes over, the address must lead to it: that of a proxy, or a name that is looked up anew, as Kubernetes
+/// and most providers have them. A server that has become a replica is left for whoever the address leads to then, within the
+/// [`patience`](Self::patience); what had not reached the new one is lost with the old one. Sentinels are not asked.
+///
+/// In a cluster all keys of a queue are on one node, as the braces say that they belong together (as long as the name of the queue
+/// does not begin with `}`, and is not empty). The node that has them can be used like a server of its own; every other refuses
+/// ([`Error::Refused`]), and names the one that has them. Redirections are not followed, so a queue that moves to another node has to
+/// be opened anew.
 ///
 /// # What is late
 /// Who waits in [`pull`](Broker::pull) hears at once of jobs that are pushed or given back. Delayed jobs may be late by half a
@@ -115,16 +133,32 @@ impl Redis {
     /// Nothing is connected yet.
     ///
     /// # Errors
-    /// [`Error::Refused`]: `url` is none, or wants TLS, which is not supported.
+    /// [`Error::Refused`]: `url` is none, or one for TLS.
     pub fn new(url: &str, queue: &str, options: Options) -> Result<Self, Error> {
-        let server: ConnectionInfo =
-            url.into_connection_info().map_err(|fault| Error::Refused(fault.into()))?;
-        if !matches!(server.addr(), ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_)) {
-            return Err(Error::Refused(format!("connections to {} are not supported", server.addr()).into()));
-        }
-        // The answers of streams look otherwise in RESP3, and have nothing that we need.
-        let settings = server.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
-        let server = server.set_redis_settings(settings);
+        Ok(Self::on(Server::new(url)?, queue, options))
+    }
+
+    /// As [`new`](Self::new), by TLS (features `redis` and `tls`): `rediss://[user:password@]host[:port][/database]`. Whom to
+    /// trust, and which certificate to show, if any, is said in the configuration of `connector`, and not in the address.
+    ///
+    /// ```no_run
+    /// use runtime::{broker::{Error, Options, Redis}, tls::{Connector, rustls::{ClientConfig, RootCertStore}}};
+    ///
+    /// fn open(trusted: RootCertStore) -> Result<Redis, Error> {
+    ///     let config = ClientConfig::builder().with_root_certificates(trusted).with_no_client_auth();
+    ///     Redis::with_tls("rediss://redis.example:6380", "thumbnails", Options::default(), &Connector::new(config))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Refused`]: `url` is none, or not one for TLS. Operations are refused when the server is not who it should be.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(url: &str, queue: &str, options: Options, connector: &Connector) -> Result<Self, Error> {
+        Ok(Self::on(Server::by_tls(url, connector)?, queue, options))
+    }
+
+    fn on(server: Server, queue: &str, options: Options) -> Self {
+        let server = Rc::new(server);
         let scripts = Scripts {
             push: script!("scripts/push.lua"),
             take: script!(frees "scripts/take.lua"),
@@ -138,11 +172,11 @@ impl Redis {
             keys: ["jobs", "delayed", "dead", "ids", "swept"].map(|part| format!("{{{queue}}}:{part}")),
             options,
             scripts,
-            quick: Link::new(server.clone()),
+            quick: Link::new(Rc::clone(&server)),
             slow: Link::new(server),
             turn: Turn::new(()),
         };
-        Ok(Self { shared: Rc::new(shared), patience: PATIENCE })
+        Self { shared: Rc::new(shared), patience: PATIENCE }
     }
 
     /// Tries for so long to reach the server, and to get an answer, before an operation is [`Error::Unreachable`].
@@ -210,7 +244,12 @@ impl Broker for Redis {
         self.push_after(Duration::ZERO, body).await
     }
 
+    /// # Errors
+    /// [`Error::Refused`] of a job of 512 MiB or more, which no server takes.
     async fn push_after(&self, delay: Duration, body: &[u8]) -> Result<JobId, Error> {
+        if body.len() > LARGEST_BODY {
+            return Err(Error::Refused(format!("a job of {} bytes is too large", body.len()).into()));
+        }
         let arguments =
             [Argument::count(self.shared.options.capacity), Argument::ms(delay), Argument::Bytes(body)];
         // It would be pushed twice if the answer was lost: to try again is for whoever knows what the job is.
@@ -253,7 +292,7 @@ impl Broker for Redis {
             return Ok(Vec::new());
         }
         let mut command = cmd("XRANGE");
-        command.arg(&self.shared.keys[2]).arg("-").arg("+").arg("COUNT").arg(max);
+        command.arg(&self.shared.keys[2]).arg("-").arg("+").arg("COUNT").arg(Argument::count(max));
         let entries: Vec<Entry> = self.command(&command).await?;
         let dead = entries.into_iter().map(|entry| {
             let (receipt, id, attempts, body) = job_of(entry);
@@ -300,7 +339,7 @@ enum Argument<'a> {
 
 impl Argument<'_> {
     fn count(count: usize) -> Self {
-        Self::Number(count.try_into().unwrap_or(u64::MAX))
+        Self::Number(u64::try_from(count).map_or(MOST, |count| count.min(MOST)))
     }
 
     /// Milliseconds, rounded up: nothing comes too early.
@@ -321,5 +360,5 @@ impl ToRedisArgs for Argument<'_> {
 }
 
 fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(LONGEST_MS).min(LONGEST_MS)
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(MOST).min(MOST)
 }

@@ -1,12 +1,13 @@
 -- What the scripts share: each is this, and then its own file. Nothing runs between two lines of a script, and a server that dies has
--- done all of it or nothing, so a job is always in exactly one place.
+-- done all of it or nothing, so a job is always in exactly one place. A script that fails has done what stands before: therefore a job
+-- is put where it belongs first, and then taken away from where it was.
 --
 -- jobs     stream: jobs that are ready, and those that are lent. A lent one is "pending" in the group `workers`. All workers are one
 --          consumer of it: which of them has a job nobody needs to know, and names of consumers that are dead would pile up.
--- delayed  sorted set, by the millisecond in which they are due: "id attempts body"
+-- delayed  sorted set, by the millisecond in which they are due: "number id attempts body"
 -- dead     stream
--- ids      counter, for the names of jobs that begin as delayed ones; the others have that of their first entry in the stream
--- swept    exists for a while after somebody has looked for leases that are over
+-- ids      counter, for the numbers of delayed jobs
+-- swept    when somebody has looked for leases that are over
 local jobs, delayed, dead, ids, swept = unpack(KEYS)
 
 local function now_ms()
@@ -32,35 +33,28 @@ local function job_of(entry)
   for at = 1, #entry[2], 2 do
     fields[entry[2][at]] = entry[2][at + 1]
   end
-  return { id = fields.id or entry[1], attempts = tonumber(fields.attempts or 0), body = fields.body }
+  return { id = fields.id or entry[1], attempts = tonumber(fields.attempts or 0), body = fields.body or '' }
 end
 
 local function make_ready(job)
   redis.call('XADD', jobs, '*', 'body', job.body, 'id', job.id, 'attempts', job.attempts)
 end
 
--- A millisecond more, as the present one may be nearly over.
+-- A millisecond more, as the present one may be nearly over. Those that are due in the same one come in the order of their numbers. The
+-- name of a job that has none says when it came: numbers begin anew when the server has lost its data, and no two jobs may have one name.
 local function delay(job, delay_ms)
-  redis.call('ZADD', delayed, now_ms() + delay_ms + 1, job.id .. ' ' .. job.attempts .. ' ' .. job.body)
+  local now, number = now_ms(), redis.call('INCR', ids)
+  local id = job.id or string.format('d%d-%d', now, number)
+  local member = string.format('%016d %s %d ', number, id, job.attempts) .. job.body
+  redis.call('ZADD', delayed, now + delay_ms + 1, member)
+  return id
 end
 
 local function bury(job, capacity)
-  redis.call('XADD', dead, 'MAXLEN', '~', capacity, '*', 'body', job.body, 'id', job.id, 'attempts', job.attempts)
+  redis.call('XADD', dead, 'MAXLEN', '=', capacity, '*', 'body', job.body, 'id', job.id, 'attempts', job.attempts)
 end
 
 local function remove(entry_id)
   redis.call('XACK', jobs, 'workers', entry_id)
   return redis.call('XDEL', jobs, entry_id)
 end
-
--- The job of an entry that is lent, which is so no more; or nothing. Who has the name of an entry had it lent, and when that was over the
--- entry has gone, even if the job has not.
-local function take_back(entry_id)
-  local entry = redis.call('XRANGE', jobs, entry_id, entry_id)[1]
-  if not entry then
-    return nil
-  end
-  remove(entry_id)
-  return job_of(entry)
-end
-

@@ -6,6 +6,4 @@ local delay_ms = tonumber(ARGV[2])
 if delay_ms == 0 then
   return redis.call('XADD', jobs, '*', 'body', ARGV[3])
 end
-local id = 'd' .. redis.call('INCR', ids)
-delay({ id = id, attempts = 0, body = ARGV[3] }, delay_ms)
-return id
+return delay({ attempts = 0, body = ARGV[3] }, delay_ms)

@@ -6,15 +6,32 @@ ensure_group()
 local now = now_ms()
 local due = redis.call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, BATCH)
 for _, member in ipairs(due) do
-  local id, attempts, body = string.match(member, '^(%S+) (%d+) (.*)$')
+  local id, attempts, body = string.match(member, '^%d+ (%S+) (%d+) (.*)$')
   make_ready({ id = id, attempts = attempts, body = body })
 end
 if #due > 0 then
   redis.call('ZREMRANGEBYRANK', delayed, 0, #due - 1)
 end
 
+-- The clock was set back: leases would last longer by as much. All of them begin anew.
+local function renew_leases()
+  local from = '-'
+  repeat
+    local lent = redis.call('XPENDING', jobs, 'workers', from, '+', BATCH)
+    for _, lease in ipairs(lent) do
+      redis.call('XCLAIM', jobs, 'workers', 'all', 0, lease[1], 'IDLE', 0, 'JUSTID')
+      from = '(' .. lease[1]
+    end
+  until #lent == 0
+end
+
 -- To look through all leases takes time: one of all clients does it, now and then.
-if redis.call('SET', swept, '1', 'NX', 'PX', ARGV[3]) then
+local last_sweep = tonumber(redis.call('GET', swept) or now - ARGV[3])
+if now < last_sweep then
+  renew_leases()
+end
+if now < last_sweep or now - last_sweep >= tonumber(ARGV[3]) then
+  redis.call('SET', swept, now)
   local cursor, found = '0-0', 0
   repeat
     local claimed = redis.call('XAUTOCLAIM', jobs, 'workers', 'all', ARGV[2], cursor, 'COUNT', BATCH)
@@ -22,12 +39,12 @@ if redis.call('SET', swept, '1', 'NX', 'PX', ARGV[3]) then
     for _, entry in ipairs(claimed[2]) do
       local job = job_of(entry)
       job.attempts = job.attempts + 1
-      remove(entry[1])
       if job.attempts < tonumber(ARGV[4]) then
         make_ready(job)
       else
         bury(job, ARGV[5])
       end
+      remove(entry[1])
       found = found + 1
     end
   until cursor == '0-0' or found >= 4 * BATCH

@@ -1,5 +1,9 @@
 //! `Redis` keeps to the contract of every broker, and to what it promises beyond.
 
+mod clusters;
+mod states;
+mod tls;
+
 use runtime::{
     broker::{Broker, Counts, Error, Options, Redis},
     io::copy_bidirectional,

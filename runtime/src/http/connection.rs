@@ -3,12 +3,14 @@
 use super::{
     app::sealed::Connect,
     error,
-    life::{Life, Ticketed},
+    life::Life,
     listener::{Listener, Version},
+    parts::{AtOnce, OneByOne},
+    service::Ticketed,
     settings::{Settings, Streams},
 };
 use crate::{
-    net::{self, Deadlines, Server},
+    net::{self, Deadlines, Overdue, Server},
     time::{Duration, sleep},
 };
 use futures_lite::future::or;
@@ -29,7 +31,7 @@ use std::{
 /// While the server drains, somebody who has just connected has so long to send a request: more than its way takes round the
 /// world, and little of the time that draining has.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
-/// How often an idle connection of HTTP/2 is looked at, in the time that it may be idle.
+/// How often a connection of HTTP/2 is looked at, in the time that it may be idle, or take nothing.
 const LOOKS: u32 = 4;
 
 type Sockets<L> = <L as Listener>::Sockets;
@@ -64,12 +66,17 @@ impl<L: Listener, A> Host<L, A> {
         };
         life.speaks(version);
         let service = self.app.connect(&peer).await.map_err(io::Error::other)?;
-        let service =
-            Ticketed::new(service, self.settings.has_connect_info.then_some(peer), Rc::clone(&life));
+        let peer = self.settings.has_connect_info.then_some(peer);
         match version {
-            Version::Http1 => self.converse_one_by_one(stream, service, &life, farewell).await,
-            // Rarely and large: the others are not to have the room for it.
-            Version::Http2 => Box::pin(self.converse_at_once(stream, service, &life, farewell)).await,
+            Version::Http1 => {
+                let service = Ticketed::new(service, peer, Rc::clone(&life));
+                self.converse_one_by_one(stream, service, &life, farewell).await
+            }
+            Version::Http2 => {
+                let service = Ticketed::new(service, peer, Rc::clone(&life));
+                // Rarely and large: the others are not to have the room for it.
+                Box::pin(self.converse_at_once(stream, service, &life, farewell)).await
+            }
         }
     }
 
@@ -96,7 +103,7 @@ impl<L: Listener, A> Host<L, A> {
     async fn converse_one_by_one<S, B>(
         &self,
         stream: L::Stream,
-        service: Ticketed<S, Peer<L>>,
+        service: Ticketed<S, Peer<L>, OneByOne>,
         life: &Life,
         farewell: Pin<&mut impl Future<Output = ()>>,
     ) -> io::Result<()>
@@ -118,14 +125,17 @@ impl<L: Listener, A> Host<L, A> {
         } else if let Some(work) = life.continuation().and_then(|continuation| continuation.take()) {
             work.await;
         }
+        if life.has_erred() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a request does not name one host"));
+        }
         error::worth_telling(outcome)
     }
 
     /// HTTP/2.
     async fn converse_at_once<S, B>(
         &self,
-        stream: L::Stream,
-        service: Ticketed<S, Peer<L>>,
+        mut stream: L::Stream,
+        service: Ticketed<S, Peer<L>, AtOnce>,
         life: &Life,
         farewell: Pin<&mut impl Future<Output = ()>>,
     ) -> io::Result<()>
@@ -133,13 +143,28 @@ impl<L: Listener, A> Host<L, A> {
         S: Service<Request<Incoming>, Response = Response<B>, Error: Into<super::BoxError>, Future: 'static>,
         B: Body<Data: 'static, Error: Into<super::BoxError>> + 'static,
     {
-        let connection = pin!(self.settings.http2.serve_connection(stream, service));
-        let end = |connection: Pin<&mut http2::Connection<_, _, Streams>>| connection.graceful_shutdown();
-        let idle = async {
-            until_idle(life, self.settings.idle_timeout).await;
-            life.hurry();
+        let Settings { idle_timeout, write_timeout, .. } = self.settings;
+        let leaving = async {
+            or(farewell, until_it_lasts(idle_timeout, || life.is_idle().then(|| life.requests()))).await;
+            life.leave();
         };
-        let outcome = until_end(connection, end, pin!(or(farewell, idle))).await;
+        let stuck = async {
+            until_it_lasts(write_timeout, || life.progress_owed()).await;
+            Err(io::Error::from(Overdue::Write(write_timeout)))
+        };
+        let spoken = async {
+            // It is lent, as `hyper` does not give it back.
+            let connection = pin!(self.settings.http2.serve_connection(&mut stream, service));
+            let end = |connection: Pin<&mut http2::Connection<_, _, Streams>>| connection.graceful_shutdown();
+            Ok(until_end(connection, end, pin!(leaving)).await)
+        };
+        let outcome: hyper::Result<()> = or(spoken, stuck).await?;
+        life.lift_deadlines();
+        // Whoever has vanished is not waited for. From others something is always on its way, such as windows for what they
+        // have not read yet.
+        if !outcome.as_ref().is_err_and(hyper::Error::is_timeout) {
+            let _ = L::close(stream).await;
+        }
         error::worth_telling(outcome)
     }
 }
@@ -170,16 +195,19 @@ where
     .await
 }
 
-/// Waits until the connection has had no request for `limit`, or a little longer. It notices by looking, so requests cost no
-/// reading of the clock.
-async fn until_idle(life: &Life, limit: Duration) {
-    let (mut idle_looks, mut seen) = (0, 0);
-    // The first look that finds it idle begins the time.
-    while idle_looks <= LOOKS {
+/// Waits until `state` has said the same for `limit`, or a little longer, and not `None`. It notices by looking, so requests cost
+/// no reading of the clock.
+async fn until_it_lasts(limit: Duration, state: impl Fn() -> Option<u64>) {
+    let (mut looks, mut seen) = (0, None);
+    // The first look that finds it begins the time.
+    while looks <= LOOKS {
         sleep(limit / LOOKS).await;
-        let requests = life.requests();
-        idle_looks =
-            if life.is_idle() && requests == seen { idle_looks + 1 } else { u32::from(life.is_idle()) };
-        seen = requests;
+        let now = state();
+        looks = match now {
+            None => 0,
+            Some(_) if now == seen => looks + 1,
+            Some(_) => 1,
+        };
+        seen = now;
     }
 }

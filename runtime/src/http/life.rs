@@ -6,18 +6,10 @@
 
 use super::{listener::Version, upgrade::Continuation};
 use crate::{cluster, net::Deadlines};
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Body, Frame, Incoming, SizeHint},
-    service::Service,
-    upgrade::OnUpgrade,
-};
-use pin_project_lite::pin_project;
+use hyper::{Request, StatusCode, body::Incoming};
 use std::{
     cell::{Cell, RefCell},
-    pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
 };
 
 /// Requests after which a worker of a cluster is told of them: it only wants to know when it has served enough.
@@ -31,10 +23,18 @@ pub(super) struct Life {
     requests: Cell<u64>,
     /// Those that are not answered yet.
     pending: Cell<usize>,
+    /// Parts of replies that were handed over and not taken yet. Of HTTP/2.
+    owed: Cell<usize>,
+    /// How often some of them was taken, ever.
+    progress: Cell<u64>,
+    /// It has been told to end. Of HTTP/2.
+    is_leaving: Cell<bool>,
+    /// Some of its streams may go on in another protocol. Of HTTP/2.
+    has_tunnels: Cell<bool>,
+    /// It has sent a request that no service was to see.
+    has_erred: Cell<bool>,
     /// What the handler of the last request wants to be done with the connection afterwards, if the client has asked for that.
     continuation: RefCell<Option<Continuation>>,
-    /// Whether that client has asked for a tunnel.
-    is_tunnel: Cell<bool>,
 }
 
 impl Life {
@@ -44,8 +44,12 @@ impl Life {
             version: Cell::new(Version::Http1),
             requests: Cell::new(0),
             pending: Cell::new(0),
+            owed: Cell::new(0),
+            progress: Cell::new(0),
+            is_leaving: Cell::new(false),
+            has_tunnels: Cell::new(false),
+            has_erred: Cell::new(false),
             continuation: RefCell::default(),
-            is_tunnel: Cell::new(false),
         }
     }
 
@@ -53,17 +57,52 @@ impl Life {
         self.version.set(version);
     }
 
+    #[inline]
+    pub(super) fn version(&self) -> Version {
+        self.version.get()
+    }
+
     pub(super) fn requests(&self) -> u64 {
         self.requests.get()
     }
 
+    /// Nothing was asked that is not answered, and nothing answered that is not taken.
     pub(super) fn is_idle(&self) -> bool {
-        self.pending.get() == 0
+        self.pending.get() == 0 && self.owed.get() == 0
     }
 
-    /// Whatever it does from now on, it has only so long as a connection may be quiet.
-    pub(super) fn hurry(&self) {
-        self.deadlines.header_received();
+    /// How often a part of a reply was taken, if there is some more to take.
+    pub(super) fn progress_owed(&self) -> Option<u64> {
+        (self.owed.get() > 0).then(|| self.progress.get())
+    }
+
+    /// A request is answered without a service.
+    #[cold]
+    pub(super) fn refuse(&self) {
+        self.has_erred.set(true);
+    }
+
+    pub(super) fn has_erred(&self) -> bool {
+        self.has_erred.get()
+    }
+
+    /// It is told to end. As soon as it has nothing more to do, it only has the time that a header may take, whatever it sends
+    /// instead.
+    pub(super) fn leave(&self) {
+        self.is_leaving.set(true);
+        self.hurry_if_done();
+    }
+
+    #[inline]
+    fn hurry_if_done(&self) {
+        if self.is_leaving.get() && self.is_idle() {
+            if self.has_tunnels.get() {
+                // Of these we do not know whether they have ended; their bytes show that.
+                self.deadlines.header_received();
+            } else {
+                self.deadlines.next_request();
+            }
+        }
     }
 
     /// It is no connection of HTTP any more.
@@ -76,38 +115,40 @@ impl Life {
     }
 
     /// A client wants to go on in another protocol.
-    fn prepare(&self, request: &mut Request<Incoming>) {
+    pub(super) fn prepare(&self, request: &mut Request<Incoming>) {
         let continuation = Continuation::default();
         let before = self.continuation.replace(Some(continuation.clone()));
         drop(before);
-        self.is_tunnel.set(request.method() == Method::CONNECT);
         request.extensions_mut().insert(continuation);
     }
 
-    /// The reply says whether it does. `hyper` does not look at it: it would give the connection away at its end, whatever the
-    /// reply to that request was.
     #[inline]
-    fn replied(&self, status: StatusCode) {
-        let has_agreed =
-            || status == StatusCode::SWITCHING_PROTOCOLS || (self.is_tunnel.get() && status.is_success());
-        if self.continuation.borrow().is_some() && !has_agreed() {
-            let refused = self.continuation.take();
-            drop(refused);
-        }
-    }
-
-    fn begin(self: &Rc<Self>) -> Ticket {
+    pub(super) fn begin(self: &Rc<Self>, is_tunnel: bool) -> Ticket {
         let requests = self.requests.get() + 1;
         self.requests.set(requests);
         self.pending.set(self.pending.get() + 1);
         // With HTTP/2 this is said once: bytes come at any time there, pings for instance, and do not begin a request.
-        if self.version.get() == Version::Http1 || requests == 1 {
+        if self.version.get() == Version::Http1 || requests == 1 || self.is_leaving.get() {
             self.deadlines.working();
         }
         if requests.is_multiple_of(REPORTED) {
             cluster::served(REPORTED);
         }
-        Ticket(Rc::clone(self))
+        Ticket { life: Rc::clone(self), is_tunnel }
+    }
+
+    /// A part of a reply goes on its way.
+    #[inline]
+    pub(super) fn moved(&self) {
+        self.progress.set(self.progress.get() + 1);
+    }
+
+    /// A part of a reply was taken, or is not wanted any more.
+    #[inline]
+    pub(super) fn paid(&self) {
+        self.moved();
+        self.owed.set(self.owed.get() - 1);
+        self.hurry_if_done();
     }
 }
 
@@ -118,15 +159,44 @@ impl Drop for Life {
 }
 
 /// A request that is not answered yet.
-pub(super) struct Ticket(Rc<Life>);
+pub(super) struct Ticket {
+    life: Rc<Life>,
+    /// Whether the client has asked for a tunnel (`CONNECT`).
+    is_tunnel: bool,
+}
+
+impl Ticket {
+    /// The reply says whether the client may go on in another protocol. `hyper` does not look at it: it would give the
+    /// connection away at its end, whatever the reply to that request was.
+    #[inline]
+    pub(super) fn replied(&self, status: StatusCode) {
+        let life = &self.life;
+        if self.is_tunnel && status.is_success() {
+            life.has_tunnels.set(true);
+            return;
+        }
+        if life.continuation.borrow().is_some() && status != StatusCode::SWITCHING_PROTOCOLS {
+            let refused = life.continuation.take();
+            drop(refused);
+        }
+    }
+
+    /// A part of the reply is handed over.
+    #[inline]
+    pub(super) fn owe(&self) -> Rc<Life> {
+        self.life.owed.set(self.life.owed.get() + 1);
+        Rc::clone(&self.life)
+    }
+}
 
 impl Drop for Ticket {
     #[inline]
     fn drop(&mut self) {
-        let life = &self.0;
+        let life = &self.life;
         life.pending.set(life.pending.get() - 1);
-        if life.version.get() == Version::Http1 {
-            life.deadlines.next_request();
+        match life.version.get() {
+            Version::Http1 => life.deadlines.next_request(),
+            Version::Http2 => life.hurry_if_done(),
         }
     }
 }
@@ -138,104 +208,3 @@ impl Drop for Ticket {
 /// [`with_connect_info`](super::Serve::with_connect_info).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ConnectInfo<P>(pub P);
-
-/// The service of one connection, with a ticket for each request.
-pub(super) struct Ticketed<S, P> {
-    service: S,
-    /// Which requests are to show.
-    peer: Option<P>,
-    life: Rc<Life>,
-}
-
-impl<S, P: Clone + Send + Sync + 'static> Ticketed<S, P> {
-    pub(super) fn new(service: S, peer: Option<P>, life: Rc<Life>) -> Self {
-        Self { service, peer, life }
-    }
-
-    #[inline]
-    fn equip(&self, request: &mut Request<Incoming>) {
-        if let Some(peer) = &self.peer {
-            request.extensions_mut().insert(ConnectInfo(peer.clone()));
-        }
-        // A stream of HTTP/2 is not the connection.
-        if self.life.version.get() == Version::Http1 && request.extensions().get::<OnUpgrade>().is_some() {
-            self.life.prepare(request);
-        }
-    }
-}
-
-impl<S, B, P> Service<Request<Incoming>> for Ticketed<S, P>
-where
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    P: Clone + Send + Sync + 'static,
-{
-    type Response = Response<Reply<B>>;
-    type Error = S::Error;
-    type Future = Answering<S::Future>;
-
-    #[inline]
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let ticket = self.life.begin();
-        self.equip(&mut request);
-        Answering { future: self.service.call(request), ticket: Some(ticket) }
-    }
-}
-
-pin_project! {
-    /// A request until the head of its reply is there.
-    pub(super) struct Answering<F> {
-        #[pin]
-        future: F,
-        ticket: Option<Ticket>,
-    }
-}
-
-impl<F, B, E> Future for Answering<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<Reply<B>>, E>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.future.poll(context))?;
-        let ticket = this.ticket.take();
-        if let Some(Ticket(life)) = &ticket {
-            life.replied(response.status());
-        }
-        Poll::Ready(Ok(response.map(|body| Reply { body, _ticket: ticket })))
-    }
-}
-
-pin_project! {
-    /// The body of a reply. Dropped when it was handed over.
-    pub(super) struct Reply<B> {
-        #[pin]
-        body: B,
-        _ticket: Option<Ticket>,
-    }
-}
-
-impl<B: Body> Body for Reply<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    #[inline]
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(context)
-    }
-
-    #[inline]
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    #[inline]
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}

@@ -61,7 +61,7 @@ pub trait Listener: 'static {
     /// Whether there is, at the end of a connection of HTTP/1, something that nobody has read. Does not wait.
     fn has_unread(stream: &Self::Stream) -> impl Future<Output = bool>;
 
-    /// Ends a connection of HTTP/1 whose peer may still be sending, and must have the chance to read the last reply. That has
+    /// Ends a connection whose peer may still be sending, and must have the chance to read the last reply. That has
     /// been written, and our side of the stream shut down; see [`TcpStream::graceful_close`].
     ///
     /// # Errors

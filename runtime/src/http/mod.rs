@@ -36,11 +36,15 @@
 //!   accepting, descriptors, counting and draining holds. [`Serve::server`] is a handle of it.
 //! - **Limits** are on: of connections, of the bytes and fields of a header, of the time for a header, for the next request,
 //!   and for taking a reply, of requests at once; see [`Serve`](Serve#limits).
+//!   Bodies that do not come are for [`RequestBodyTimeout`].
+//! - **Requests** of HTTP/1 that do not name one host are answered 400, as RFC 9112 wants it, and not shown to the service.
 //! - **Versions** are told apart by what a client says first, or by what was agreed on with TLS.
 //! - **Errors** end their connection only, as do panics of handlers: those are reported as any task's are. On HTTP/2 a panic
 //!   ends its stream only. Who prefers a reply with status 500 takes `CatchPanicLayer` of `tower-http`.
 //! - **The end** loses no request that has begun: [`Serve::with_graceful_shutdown`], in a worker of a [`cluster`](crate::cluster)
 //!   by itself.
+//!   Where a client may still be sending, as with HTTP/2 it always may, the connection ends by
+//!   [`graceful_close`](crate::net::TcpStream::graceful_close), so that what was written last can be read.
 //! - **Upgrades**: [`upgrade()`]. For WebSocket there is more, in `http::websocket` (feature `websocket`).
 //!
 //! A client is `hyper::client::conn`, on any of our streams, with [`hyper::LocalExecutor`](crate::hyper::LocalExecutor)
@@ -50,13 +54,18 @@
 //! the socket to give them back, and are as large as those of both versions together.
 
 // `serve.rs` is the server and `settings.rs` what it is told; `connection.rs` the task of a connection, `life.rs` how far
-// that is; `app.rs` and `listener.rs` are what users bring along.
+// that is, by the tickets of `service.rs` and the parts of replies in `parts.rs`; `app.rs` and `listener.rs` are what users bring
+// along.
 mod app;
+mod authority;
+mod body_timeout;
 mod connection;
 mod error;
 mod life;
 mod listener;
+mod parts;
 mod serve;
+mod service;
 mod settings;
 mod upgrade;
 #[cfg(feature = "websocket")]
@@ -64,6 +73,7 @@ pub mod websocket;
 
 pub use self::{
     app::App,
+    body_timeout::{RequestBodyTimeout, TimeoutBody},
     life::ConnectInfo,
     listener::{Listener, Version},
     serve::{Serve, serve},

@@ -38,6 +38,7 @@ pub(super) struct Settings {
     /// What is spoken, if it is not to be found out.
     pub(super) version: Option<Version>,
     pub(super) idle_timeout: Duration,
+    pub(super) write_timeout: Duration,
     pub(super) has_connect_info: bool,
     pub(super) shutdown_timeout: Duration,
 }
@@ -61,6 +62,7 @@ impl Settings {
             http2,
             version: None,
             idle_timeout: IDLE_TIMEOUT,
+            write_timeout: WRITE_TIMEOUT,
             has_connect_info: false,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
         }
@@ -79,16 +81,17 @@ impl<F: Future + 'static> Executor<F> for Streams {
 
 /// # Limits
 ///
-/// What a stranger could make arbitrarily large or long has a limit, from the beginning, but for what is named below. Deadlines are those of
-/// [`net::Server`](crate::net::Server): whoever is overdue is cut, [counted](crate::net::Server::stats) and told to
-/// [`on_error`](Self::on_error), never early, and late by an eighth of the shortest of them or two. `Duration::MAX` is for ever.
+/// What a stranger could make arbitrarily large or long has a limit, from the beginning, but for the bodies of requests.
+/// Deadlines are those of [`net::Server`](crate::net::Server): whoever is overdue is cut,
+/// [counted](crate::net::Server::stats) and told to [`on_error`](Self::on_error), never early, and late by an eighth of the
+/// shortest of them or two, unless more is said below. `Duration::MAX` is for ever.
 ///
 /// How long a handler may take, and how much of a body it reads, nobody but it can know: see
 /// [`time::timeout`](crate::time::timeout), `axum`'s `DefaultBodyLimit`, and the layers of `tower-http`.
 ///
-/// So two things have no limit here, only that on connections. Whoever announces a body and does not send it is waited for as long as
-/// the handler waits: a handler that reads bodies from strangers puts a `timeout` around that. And a client of HTTP/2 that opens
-/// no window for a reply, but answers pings, makes the server keep that reply.
+/// So a body that was announced and does not come is waited for as long as the handler waits, unless the service is put into a
+/// [`RequestBodyTimeout`](super::RequestBodyTimeout). It is no default, since it would end the streams of gRPC that have nothing
+/// to say for a minute. A server for strangers whose handlers read bodies wants one.
 impl<L: Listener, A, M> Serve<L, A, M> {
     pub(super) fn with_defaults(self) -> Self {
         self.name("http")
@@ -152,7 +155,12 @@ impl<L: Listener, A, M> Serve<L, A, M> {
     }
 
     /// How long a connection may wait for its next request: 75 s. One of HTTP/2 is told that it ends (`GOAWAY`), at the latest
-    /// after half as long again. While a request is not answered, nothing of this holds.
+    /// after half as long again; then it has as long once more to go, or, if it still sends anything but requests,
+    /// [`header_timeout`](Self::header_timeout) from there, as when the server drains. While a request is not answered, or its
+    /// reply not taken, nothing of this holds.
+    ///
+    /// A stream of HTTP/2 that goes on in another protocol does not count as a request, and goes on after `GOAWAY`. A
+    /// connection that has had one is cut only when nothing at all is read or written for this time.
     ///
     /// # Panics
     /// If it is zero, or the server runs already.
@@ -164,11 +172,32 @@ impl<L: Listener, A, M> Serve<L, A, M> {
 
     /// How long a reply may wait for room while the client takes none of it: 60 s.
     ///
+    /// On a connection of HTTP/2, where each stream has a window of its own, this is how long all replies that wait may wait
+    /// while nothing of any of them is taken, whatever else the client says. So a stream that is put off, such as a film at its
+    /// pause, costs no other stream its life, and lives as long as there are others that go on; alone, it ends by this.
+    /// It is noticed at the latest after a quarter as long again. Streams that go on in another protocol are not looked at.
+    ///
     /// # Panics
-    /// If it is zero.
+    /// If it is zero, or the server runs already.
     #[track_caller]
-    pub fn write_timeout(self, limit: Duration) -> Self {
+    pub fn write_timeout(mut self, limit: Duration) -> Self {
+        self.settings().write_timeout = limit;
         self.with_server(|server| server.write_timeout(limit))
+    }
+
+    /// Whether a client of HTTP/1 that ends its side of the connection after a request, as `nc -N` does, is answered. Unless
+    /// said otherwise it is not: it cannot be told from one that has left, and whose handler is cancelled at once. With this,
+    /// handlers run on, and that a client has left is found when something is written to it.
+    ///
+    /// So a reply that waits for news, such as a stream of events, may be kept for nobody until there is some. Hence the
+    /// default, which is that of `hyper` and `axum::serve`. Go answers, and tells the handler.
+    ///
+    /// # Panics
+    /// If the server runs already.
+    #[track_caller]
+    pub fn half_close(mut self, is_answered: bool) -> Self {
+        self.settings().http1.half_close(is_answered);
+        self
     }
 
     /// How often a client of HTTP/2 is asked whether it is still there (`PING`): every 60 s, and it has 20 s to answer. `None`

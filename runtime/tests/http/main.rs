@@ -4,7 +4,10 @@
 #![cfg(all(feature = "http", feature = "macros", not(miri)))]
 
 mod apps;
+mod bodies;
 mod ending;
+mod flow;
+mod frames;
 mod http2;
 mod limits;
 mod requests;
@@ -57,10 +60,15 @@ async fn answer(request: Request<Incoming>) -> String {
             sleep(10 * SECOND).await;
             "at last".to_owned()
         }
+        "/minute" => {
+            sleep(60 * SECOND).await;
+            "a minute later".to_owned()
+        }
         "/hour" => {
             sleep(3_600 * SECOND).await;
             "another hour".to_owned()
         }
+        "/megabyte" => "x".repeat(1 << 20),
         "/large" => "x".repeat(32 << 20),
         "/panic" => panic!("a handler has panicked, on purpose"),
         path => format!("hello {path}"),
@@ -112,6 +120,18 @@ impl Client {
             .map_or(0, |n| n.parse().unwrap());
         let body = self.until(|unread| (unread.len() >= length).then_some(length)).await;
         (head.lines().next().unwrap().to_owned(), String::from_utf8(body).unwrap())
+    }
+
+    /// The next so many bytes; `None` if the server closes before.
+    async fn next(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.unread.len() < length {
+            let mut buf = [0; 4096];
+            match self.stream.read(&mut buf).await {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.unread.extend(&buf[..read]),
+            }
+        }
+        Some(self.unread.drain(..length).collect())
     }
 
     /// Reads until `found` says how much belongs together.

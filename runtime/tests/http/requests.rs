@@ -69,6 +69,73 @@ async fn ambiguous_requests_are_refused_and_what_follows_them_is_not_served() {
     }
 }
 
+/// RFC 9112 §3.2: and the service does not see it.
+#[runtime::test]
+async fn a_request_that_does_not_name_one_host_is_refused_and_what_follows_is_not_served() {
+    let told = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let log = told.clone();
+    let serve =
+        http::serve(listen().await, app()).on_error(move |_, error| log.borrow_mut().push(error.kind()));
+    let (server, _serving) = run(serve);
+    let hidden = "GET /hidden HTTP/1.1\r\nhost: here\r\n\r\n";
+    let refused = [
+        "GET /panic HTTP/1.1\r\n\r\n",
+        "GET http://here/panic HTTP/1.1\r\n\r\n",
+        "GET /panic HTTP/1.1\r\nhost: here\r\nhost: here\r\n\r\n",
+        "GET /panic HTTP/1.1\r\nhost: here\r\nx: y\r\nHost: there\r\n\r\n",
+        "GET /panic HTTP/1.0\r\nhost: here\r\nhost: there\r\n\r\n",
+        "GET /panic HTTP/1.1\r\nhost: here/there\r\n\r\n",
+        "POST /panic HTTP/1.1\r\ncontent-length: 5\r\n\r\n12345",
+    ];
+    for request in refused {
+        let client = Client::connect(&server).await;
+        client.send(format!("{request}{hidden}")).await;
+        let reply = client.rest().await;
+        assert!(reply.lines().next().unwrap().ends_with(" 400 Bad Request"), "{request:?}: {reply}");
+        assert!(reply.contains("connection: close\r\n"), "{request:?}: {reply}");
+        assert!(!reply.contains("/hidden"), "{request:?}: {reply}");
+    }
+    until(|| server.connections() == 0).await;
+    assert_eq!(*told.borrow(), [io::ErrorKind::InvalidData; 7]);
+    assert_eq!(server.stats().panicked, 0);
+}
+
+#[runtime::test]
+async fn an_empty_host_and_one_with_a_port_are_hosts() {
+    let (server, _serving) = run(http::serve(listen().await, app()));
+    let mut client = Client::connect(&server).await;
+    for host in ["", "here:8080", "[::1]:8080", "b%C3%BCcher.example"] {
+        client.send(format!("GET /it HTTP/1.1\r\nhost: {host}\r\n\r\n")).await;
+        assert_eq!(client.reply().await.1, "hello /it");
+    }
+}
+
+/// As `nc -N` does it.
+#[runtime::test(start_paused = true)]
+async fn who_ends_its_side_is_answered_if_the_server_is_told_to() {
+    for is_served in [true, false] {
+        let (server, _serving) = run(http::serve(listen().await, app()).half_close(is_served));
+        for path in ["/now", "/slow"] {
+            let client = Client::connect(&server).await;
+            client.send(format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n")).await;
+            client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let rest = spawn(client.rest());
+            for _ in 0..20 {
+                yield_now().await;
+            }
+            advance(10 * SECOND).await;
+            assert_eq!(rest.await.unwrap().starts_with("HTTP/1.1 200 OK\r\n"), is_served, "{path}");
+        }
+        // Who has nothing to hear is let go.
+        let mut idle = Client::connect(&server).await;
+        idle.get("/").await;
+        idle.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(idle.rest().await, "");
+        until(|| server.connections() == 0).await;
+        assert_eq!(server.stats().failed, 0);
+    }
+}
+
 /// RFC 9112 §6.1: a server may take it by its chunks, and must then close the connection.
 #[runtime::test]
 async fn a_length_beside_chunks_is_never_believed() {

@@ -179,7 +179,8 @@ impl Deadlines {
 }
 
 /// Which deadline a connection was cut for, and how long it was. Inside an [`io::Error`] of kind
-/// [`TimedOut`](io::ErrorKind::TimedOut).
+/// [`TimedOut`](io::ErrorKind::TimedOut). A handler that keeps a deadline of its protocol by itself may fail with one: it is
+/// then counted as if the server had cut the connection.
 ///
 /// ```
 /// use runtime_io::net::Overdue;

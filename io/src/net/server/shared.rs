@@ -134,9 +134,13 @@ impl<L: Listener> Shared<L> {
         let _ = catch_unwind(AssertUnwindSafe(|| self.report(None, error)));
     }
 
-    /// The handler of a connection has ended with an error.
+    /// The handler of a connection has ended with an error; with an [`Overdue`] if it has kept a deadline by itself.
     pub(super) fn handler_failed(&self, key: usize, error: &io::Error) {
-        let peer = self.connections.borrow().get(key).map(|connected| connected.peer.clone());
+        let overdue = error.get_ref().and_then(|inner| inner.downcast_ref::<Overdue>());
+        let peer = self.connections.borrow_mut().get_mut(key).map(|connected| {
+            connected.overdue = connected.overdue.or(overdue.copied());
+            connected.peer.clone()
+        });
         self.report(peer.as_ref(), error);
     }
 
@@ -179,16 +183,14 @@ impl<L: Listener> Shared<L> {
     pub(super) fn leave(&self, key: usize, fate: Fate) {
         self.overseer.leave(key);
         let Connected { peer, since, overdue, .. } = self.connections.borrow_mut().remove(key);
-        self.count(|stats| match fate {
-            Fate::Finished => stats.finished += 1,
-            Fate::Failed => stats.failed += 1,
-            Fate::Panicked => stats.panicked += 1,
-            Fate::Cancelled => match overdue {
-                None => stats.cancelled += 1,
-                Some(Overdue::Header(_)) => stats.header_timeouts += 1,
-                Some(Overdue::Idle(_)) => stats.idle_timeouts += 1,
-                Some(Overdue::Write(_)) => stats.write_timeouts += 1,
-            },
+        self.count(|stats| match (fate, overdue) {
+            (Fate::Finished, _) => stats.finished += 1,
+            (Fate::Panicked, _) => stats.panicked += 1,
+            (Fate::Failed, None) => stats.failed += 1,
+            (Fate::Cancelled, None) => stats.cancelled += 1,
+            (_, Some(Overdue::Header(_))) => stats.header_timeouts += 1,
+            (_, Some(Overdue::Idle(_))) => stats.idle_timeouts += 1,
+            (_, Some(Overdue::Write(_))) => stats.write_timeouts += 1,
         });
         if self.is_draining() {
             let name = self.task_name(&peer);

@@ -1,7 +1,18 @@
 //! Routers of `axum`: what they are told of the connection, and what their handlers may do.
 
 use super::*;
-use axum::{Extension, Json, Router, extract::State, routing::get};
+use axum::{
+    Extension, Json, Router,
+    extract::{State, rejection::StringRejection},
+    routing::{get, post},
+};
+use runtime::{
+    http::RequestBodyTimeout,
+    io::AsyncReadExt,
+    net::TcpStream,
+    task::yield_now,
+    time::{Duration, advance},
+};
 use std::{
     cell::RefCell,
     convert::Infallible,
@@ -9,6 +20,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
+use tower_layer::layer_fn;
 
 async fn curl(url: &str) -> Option<String> {
     said("curl", "curl", &["--silent", "--fail", "--max-time", "60", url]).await
@@ -34,6 +46,34 @@ async fn a_handler_learns_who_asks() {
     let (_server, url, _serving) = run(http::serve(listen().await, app).with_connect_info());
     let Some(said) = curl(&url).await else { return };
     assert_eq!(said, "127.0.0.1");
+}
+
+/// As a whole, and one of its routes.
+#[runtime::test(start_paused = true)]
+async fn a_router_waits_for_bodies_only_so_long() {
+    let length = async |body: Result<String, StringRejection>| {
+        body.map_or("late".to_owned(), |body| body.len().to_string())
+    };
+    let limit = |seconds| layer_fn(move |route| RequestBodyTimeout::new(route, Duration::from_secs(seconds)));
+    let app = Router::new().route("/", post(length)).route("/short", post(length).layer(limit(10)));
+    let app = RequestBodyTimeout::new(app, Duration::from_secs(60));
+    let (server, _url, _serving) = run(http::serve(listen().await, app));
+    let address = server.local_addr().expect("it listens");
+    for (path, seconds) in [("/", 60), ("/short", 10)] {
+        let client = TcpStream::connect(address).await.expect("it listens");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: 5\r\n\r\n");
+        client.write_all(format!("{head}1234").as_bytes()).await.expect("it is open");
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        advance(Duration::from_secs(seconds - 1)).await;
+        assert!(client.try_read(&mut [0]).is_err(), "{path}: it is answered too early");
+        advance(Duration::from_secs(1)).await;
+        let mut said = String::new();
+        (&mut &client).read_to_string(&mut said).await.expect("it is text");
+        assert!(said.ends_with("\r\n\r\nlate"), "{path}: {said}");
+    }
 }
 
 /// What `into_make_service` gives is served too.
@@ -77,7 +117,7 @@ async fn a_handler_may_wait_for_what_is_not_send() {
     let handler = async || {
         runtime::task::local(async {
             let log = Rc::new(RefCell::new(vec!["before"]));
-            runtime::task::yield_now().await;
+            yield_now().await;
             log.borrow_mut().push("after");
             log.borrow().join(" and ")
         })

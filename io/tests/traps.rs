@@ -647,6 +647,27 @@ fn more_slices_than_the_system_takes_at_once_are_no_sign_of_the_last_byte() {
 }
 
 #[test]
+fn slices_without_room_before_those_with_some_are_no_end_of_the_stream() {
+    let _alone = alone();
+    macro_rules! reads {
+        ($ends:expr) => {{
+            let Ends { ours, mut theirs, .. } = $ends;
+            theirs.write_all(b"there").unwrap();
+            let mut bytes = [0; 5];
+            let mut slices: Vec<_> = (0..3000).map(|_| io::IoSliceMut::new(&mut [])).collect();
+            slices.push(io::IoSliceMut::new(&mut bytes));
+            assert_eq!(ours.read_vectored(&mut slices).await.unwrap(), 5);
+            assert_eq!(&bytes, b"there");
+        }};
+    }
+    run_with(|_| async move {
+        reads!(tcp());
+        reads!(unix_stream());
+        reads!(named_pipe());
+    });
+}
+
+#[test]
 fn counters_and_watches_are_sources_too() {
     let _alone = alone();
     run_with(|reactor| async move {

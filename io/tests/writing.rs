@@ -51,10 +51,15 @@ fn several_buffers_go_out_in_order() {
         // More slices than one call takes.
         let many = vec![IoSlice::new(b"z"); 3000];
         assert_eq!(client.write_vectored(&many).await.unwrap(), 1024);
+        // And as many that are empty: nothing written would be said of a peer that takes nothing any more.
+        let mut late = vec![IoSlice::new(b""); 3000];
+        late.push(IoSlice::new(b"tail"));
+        assert_eq!(client.write_vectored(&late).await.unwrap(), 4);
+        assert_eq!(client.write_vectored(&late[..3000]).await.unwrap(), 0);
         drop(client);
         let received = read_to_end(&server).await.unwrap();
         assert_eq!(&received[..8], b"headbody");
-        assert_eq!(received.len(), 8 + 1024);
+        assert_eq!(&received[8 + 1024..], b"tail");
     });
 }
 

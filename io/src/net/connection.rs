@@ -292,9 +292,9 @@ fn read_step<S: Transport>(socket: &S, buf: &mut [u8]) -> io::Result<Step<usize>
 }
 
 fn read_vectored_step<S: Transport>(socket: &S, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Step<usize>> {
-    // The system takes no more of them at once: what the others have room for is no part of a short read.
-    let most = bufs.len().min(sys::socket::MAX_SLICES);
-    let bufs = &mut bufs[..most];
+    // What those have room for that the system does not take is no part of a short read.
+    let taken = sys::socket::at_once(bufs);
+    let bufs = &mut bufs[taken];
     let room = bufs.iter().map(|buf| buf.len()).sum();
     Ok(socket.read_vectored(bufs)?.done(room))
 }

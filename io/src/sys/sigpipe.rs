@@ -34,8 +34,8 @@ pub(crate) fn write_spared(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Resu
 }
 
 fn write(fd: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    let count = bufs.len().min(super::socket::MAX_SLICES);
-    let count = libc::c_int::try_from(count).expect("it is small");
+    let bufs = &bufs[super::socket::at_once(bufs)];
+    let count = libc::c_int::try_from(bufs.len()).expect("it is small");
     // SAFETY: S1; an `IoSlice` is an `iovec`, as std promises, and it reads what they name.
     let n = unsafe { libc::writev(fd.as_raw_fd(), bufs.as_ptr().cast(), count) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())

@@ -5,6 +5,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     mem,
     net::SocketAddr,
+    ops::{Deref, Range},
     os::fd::{AsRawFd, BorrowedFd},
     ptr,
     time::Duration,
@@ -90,8 +91,7 @@ pub(crate) fn reset_when_closed(socket: BorrowedFd<'_>) {
 /// `writev` would raise SIGPIPE; `sendmsg` can be told not to. A few bytes in several places, such as the head and the body of
 /// a small HTTP response, are put together here: to describe them to the system takes longer than to copy them.
 pub(crate) fn send_vectored(socket: BorrowedFd<'_>, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    // More slices than the system takes at once are an error, not a short write.
-    let bufs = &bufs[..bufs.len().min(MAX_SLICES)];
+    let bufs = &bufs[at_once(bufs)];
     let socket = SockRef::from(&socket);
     let mut room = [mem::MaybeUninit::uninit(); FEW_BYTES];
     match put_together(bufs, &mut room) {
@@ -121,7 +121,14 @@ fn put_together<'a>(bufs: &[IoSlice<'_>], room: &'a mut [mem::MaybeUninit<u8>]) 
 }
 
 /// `IOV_MAX` of Linux and the BSDs; POSIX promises only 16, but no system we build for has less than this.
-pub(crate) const MAX_SLICES: usize = 1024;
+const MAX_SLICES: usize = 1024;
+
+/// Which of many slices go in one call. More than the system takes are an error there, not a short write or read; and if all that
+/// it takes were empty, nothing would be written or read, which is said of a peer that takes no more, or has ended.
+pub(crate) fn at_once(bufs: &[impl Deref<Target = [u8]>]) -> Range<usize> {
+    let first = bufs.iter().position(|buf| !buf.is_empty()).unwrap_or(0);
+    first..bufs.len().min(first + MAX_SLICES)
+}
 
 /// Reads from a Unix socket, and says whether nothing was in the way of more. A read ends behind bytes that have descriptors
 /// beside them, and, where the receiver wants to know who has written what, between two writers. On Linux it is told then
@@ -129,8 +136,10 @@ pub(crate) const MAX_SLICES: usize = 1024;
 /// cost one more to find out that nothing is left.
 #[expect(unsafe_code, reason = "slices are the system's")]
 pub(crate) fn receive(socket: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<(usize, bool)> {
+    let taken = at_once(bufs);
+    let bufs = &mut bufs[taken];
     // SAFETY: these are buffers, borrowed for the call, in the layout of `iovec`.
-    unsafe { receive_into(socket, bufs.as_mut_ptr().cast(), bufs.len().min(MAX_SLICES)) }
+    unsafe { receive_into(socket, bufs.as_mut_ptr().cast(), bufs.len()) }
 }
 
 /// [`receive`] into memory that nobody has written yet.

@@ -168,6 +168,8 @@ impl Mouth {
     }
 
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let taken = sys::socket::at_once(bufs);
+        let bufs = &mut bufs[taken];
         match (&self.file).read_vectored(bufs)? {
             0 if bufs.iter().any(|buf| !buf.is_empty()) => self.nothing(),
             n => Ok(n),

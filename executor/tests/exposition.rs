@@ -112,8 +112,8 @@ fn what_would_end_a_line_or_quotes_is_escaped_and_numbers_are_whole() {
         .gauge("d", "", &[("n", "3")], -1e-9);
     let expected = r#"# HELP a:b a \\ and\na "quote"
 # TYPE a:b gauge
+a:b 0.0015
 a:b{a="\\ \n \" é",z="1"} 9007199254740991
-a:b{z=""} 0.0015
 # HELP c_total 
 # TYPE c_total counter
 c_total +Inf
@@ -183,4 +183,20 @@ fn what_prometheus_would_not_read_is_refused_and_leaves_the_page_as_it_was() {
     assert!(text.contains("one help text"), "{text}");
     let text = refusal(|page| page.gauge("a", "help", &[("b", "c")], 2));
     assert!(text.contains("tell the two apart by a label"), "{text}");
+    // To Prometheus a label without a value is none.
+    let text = refusal(|page| page.gauge("a", "help", &[("a", ""), ("b", "c"), ("d", "")], 2));
+    assert!(text.contains("tell the two apart by a label"), "{text}");
+}
+
+#[test]
+fn the_samples_of_a_histogram_have_their_names_for_themselves() {
+    for name in ["runtime_lag_seconds_bucket", "runtime_lag_seconds_sum", "runtime_lag_seconds_count"] {
+        let before = || _ = Exposition::new().gauge(name, "", &[], 1).runtime(&[], &stats());
+        let after = || _ = Exposition::new().runtime(&[], &stats()).gauge(name, "", &[], 1);
+        for added in [catch_unwind(before), catch_unwind(after)] {
+            let text = *added.expect_err("it is refused").downcast::<String>().expect("a text");
+            assert!(text.contains("samples of the name of another metric"), "{text}");
+        }
+    }
+    Exposition::new().gauge("runtime_lag_seconds_max", "", &[], 1).runtime(&[], &stats());
 }

@@ -127,7 +127,8 @@ impl Exposition {
     /// If the page would not be one that Prometheus reads: a name of a metric that has other characters than
     /// `[a-zA-Z0-9_:]`, a name of a label that has other characters than `[a-zA-Z0-9_]`, either of them beginning with a
     /// digit, or the latter with `__`; a label called `le`, which histograms have; the same name once as a gauge and once as a
-    /// counter, or with another help text; the same labels twice.
+    /// counter, or with another help text; a name that the samples of a histogram have; the same labels twice, where an empty label
+    /// is as good as none.
     #[track_caller]
     pub fn gauge(
         &mut self,
@@ -151,6 +152,13 @@ impl Exposition {
         let known = self.families.iter().position(|family| family.name == name);
         let place = known.unwrap_or(self.families.len());
         if known.is_none() {
+            let is_taken =
+                |family: &Family| family.kind == Kind::Histogram && is_sample_of(&family.name, name);
+            let takes = |family: &Family| kind == Kind::Histogram && is_sample_of(name, &family.name);
+            assert!(
+                !self.families.iter().any(|family| is_taken(family) || takes(family)),
+                "a histogram on this page has samples of the name of another metric: {name}"
+            );
             let (name, help) = (name.to_owned(), help.to_owned());
             self.families.push(Family { name, kind, help, samples: BTreeMap::new() });
         }
@@ -277,6 +285,11 @@ fn write_histogram(
     writeln!(f, "{name}_count{} {}", Braced(labels, ""), histogram.count())
 }
 
+/// Whether the samples of that histogram have this name.
+fn is_sample_of(histogram: &str, name: &str) -> bool {
+    name.strip_prefix(histogram).is_some_and(|end| ["_bucket", "_sum", "_count"].contains(&end))
+}
+
 /// Labels, and perhaps one more, in braces; nothing if there are none.
 struct Braced<'a>(&'a str, &'a str);
 
@@ -307,7 +320,8 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// As they stand on the page, in the order of their names: the same labels are the same text.
+/// As they stand on the page, in the order of their names: the same labels are the same text. To Prometheus a label without a
+/// value is none.
 #[track_caller]
 fn written(labels: Labels<'_>) -> String {
     let mut labels = labels.to_vec();
@@ -316,7 +330,10 @@ fn written(labels: Labels<'_>) -> String {
     for (place, (name, value)) in labels.iter().enumerate() {
         check_label(name);
         assert!(place == 0 || labels[place - 1].0 != *name, "the label {name} is given twice");
-        let comma = if place == 0 { "" } else { "," };
+        if value.is_empty() {
+            continue;
+        }
+        let comma = if text.is_empty() { "" } else { "," };
         let value = Escaped { text: value, is_quoted: true };
         write!(text, "{comma}{name}=\"{value}\"").expect("a string takes everything");
     }

@@ -3,7 +3,7 @@
 use crate::{OpenError, Session};
 use runtime::{
     sync::Lock,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant, sleep, timeout},
 };
 use std::rc::Rc;
 use tokio_postgres::Config;
@@ -45,7 +45,7 @@ impl Database {
         Self { config, patience: PATIENCE, session: Lock::new(None) }
     }
 
-    /// How long [`session`](Self::session) tries to reach a server that is away; 30 seconds if nobody says.
+    /// How long [`session`](Self::session) tries to reach a server that is away, or does not answer; 30 seconds if nobody says.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -62,14 +62,18 @@ impl Database {
     /// # Cancel safety
     /// Dropped while it waits, it has opened nothing.
     pub async fn session(&self) -> Result<Rc<Session>, OpenError> {
+        // Who waits for another task's attempts has no more patience than that one.
+        let start = Instant::now();
         let mut current = self.session.acquire().await;
         if let Some(session) = current.as_ref().filter(|session| !session.is_closed()) {
             return Ok(Rc::clone(session));
         }
-        let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            match Session::open(&self.config).await {
+            let rest = self.patience.saturating_sub(start.elapsed());
+            // Where nothing answers at all, the configuration need not have a limit.
+            let opened = timeout(rest, Session::open(&self.config)).await;
+            match opened.unwrap_or_else(|elapsed| Err(OpenError::Unreachable(elapsed.into()))) {
                 Ok(session) => return Ok(Rc::clone(current.insert(Rc::new(session)))),
                 Err(error) if error.is_passing() && start.elapsed() + pause < self.patience => {
                     sleep(pause).await;

@@ -255,12 +255,13 @@ impl fmt::Display for OpenError {
     }
 }
 
+/// What it says has the cause in it: the source is what is behind that, or whoever prints both would say it twice.
 impl error::Error for OpenError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Nowhere => None,
-            Self::Unreachable(error) => Some(error),
-            Self::Refused(error) => Some(error),
+            Self::Nowhere | Self::Unreachable(_) => None,
+            Self::Refused(error) if error.as_db_error().is_some() => None,
+            Self::Refused(error) => error.source(),
         }
     }
 }

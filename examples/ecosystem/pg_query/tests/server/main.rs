@@ -6,8 +6,10 @@ use futures_util::{SinkExt, TryStreamExt};
 use pg_query::{Database, OpenError, Session};
 use relay::Relay;
 use runtime::{
-    join_all, spawn, spawn_blocking,
-    time::{Duration, sleep, timeout},
+    join_all,
+    net::TcpListener,
+    spawn, spawn_blocking,
+    time::{Duration, Instant, sleep, timeout},
     try_join_all,
 };
 use std::{
@@ -253,6 +255,31 @@ async fn a_server_that_is_not_there_is_waited_for_with_patience() -> Outcome {
     Ok(())
 }
 
+/// However many wait: not the one for the other, each with a patience of its own.
+#[runtime::test(start_paused = true)]
+async fn many_have_no_more_patience_than_one() -> Outcome {
+    let mut config = config();
+    config.host("127.0.0.1").port(support::free_address().port());
+    let database = Database::new(config).patience(Duration::from_secs(30));
+    let start = Instant::now();
+    let sessions = join_all((0..10).map(|_| database.session())).await;
+    assert!(sessions.into_iter().all(|session| session.unwrap_err().is_passing()));
+    assert!(start.elapsed() <= Duration::from_secs(30), "{:?}", start.elapsed());
+    Ok(())
+}
+
+/// Its connections are accepted, by the system, and that is all.
+#[runtime::test]
+async fn a_server_that_says_nothing_is_not_waited_for_without_end() -> Outcome {
+    let silent = TcpListener::bind("127.0.0.1:0").await?;
+    let mut config = config();
+    config.host("127.0.0.1").port(silent.local_addr()?.port());
+    let database = Database::new(config).patience(Duration::from_millis(50));
+    let OpenError::Unreachable(error) = database.session().await.unwrap_err() else { panic!() };
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    Ok(())
+}
+
 /// Ten tasks write, the server is ended without any order, and is back later. All statements fail or are done, none waits for
 /// ever; who repeats what has failed has written everything in the end.
 #[runtime::test]
@@ -327,4 +354,13 @@ fn the_program_does_what_it_says() {
     assert!(text.ends_with("is 333833500\na notification by `news`: \"it works\"\n"), "{text}");
     assert_eq!(program().output().unwrap().status.code(), Some(2));
     assert_eq!(program().arg("nonsense").output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn what_went_wrong_is_told_once() {
+    let configuration = format!("host=127.0.0.1 port={} user=me", support::free_address().port());
+    let output = Command::new(env!("CARGO_BIN_EXE_pg_query")).arg(configuration).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.starts_with("pg_query: the server is not to be reached: cannot connect to "), "{told}");
+    assert_eq!(told.matches("refused").count(), 1, "{told}");
 }

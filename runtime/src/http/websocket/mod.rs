@@ -29,14 +29,16 @@
 //! Any page that a browser shows may open a WebSocket to any server, and the browser sends the user's cookies along. A server
 //! that goes by cookies compares the header `origin` with its own name before it upgrades.
 //!
-//! A message has 1 MiB at most unless [said otherwise](WebSocketUpgrade::max_message_size). Whoever never sends one is not
-//! noticed by itself: ping such peers now and then, and put a limit on the time until something comes back.
+//! A message has 1 MiB at most unless [said otherwise](WebSocketUpgrade::max_message_size), and what a peer does not take is not
+//! kept without limit, answers to its pings included. Whoever never sends anything is not noticed by itself: ping such peers now
+//! and then, and put a limit on the time until something comes back.
 //!
 //! # Clients, and servers without HTTP
 //!
 //! The crate `async-tungstenite` works on our streams as they are, plain or under TLS: `client_async(url, stream)` and
 //! `accept_async(stream)`. So does `tungstenite` itself in greenlets.
 
+mod ending;
 mod opening;
 mod refusal;
 mod upgrade;
@@ -52,6 +54,7 @@ pub use upgraded::Upgraded;
 
 /// A channel for messages, both ways: a `Stream` of them, with the methods `send`, `close` and `split`.
 ///
-/// Pings are answered while it is read. The stream of messages ends when both sides have said that they are done, or with an
-/// error if the peer has just gone.
+/// Pings are answered while it is read, and so is the peer's [`Close`](Message::Close): who stops reading there leaves a peer
+/// without an answer, which takes that for an accident. The stream of messages ends when both sides have said that they are done,
+/// or with an error if the peer has just gone.
 pub type WebSocket = async_tungstenite::WebSocketStream<Upgraded>;

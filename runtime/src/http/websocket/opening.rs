@@ -46,9 +46,9 @@ fn check_connect(
     protocol: Option<&Protocol>,
 ) -> Result<(), UpgradeRefused> {
     match protocol {
-        _ if method != Method::CONNECT => Err(UpgradeRefused::Method),
+        _ if method != Method::CONNECT => Err(UpgradeRefused::NotConnect),
         Some(protocol) if protocol.as_str() == "websocket" => check_version(headers),
-        _ => Err(UpgradeRefused::NotAsked),
+        _ => Err(UpgradeRefused::Protocol),
     }
 }
 
@@ -166,11 +166,11 @@ mod tests {
     fn in_http_2_a_stream_is_connected() {
         let mut request = opening(&[]);
         *request.version_mut() = ::hyper::Version::HTTP_2;
-        assert_eq!(read(&request), Err(UpgradeRefused::Method));
+        assert_eq!(read(&request), Err(UpgradeRefused::NotConnect));
         *request.method_mut() = ::hyper::Method::CONNECT;
-        assert_eq!(read(&request), Err(UpgradeRefused::NotAsked));
+        assert_eq!(read(&request), Err(UpgradeRefused::Protocol));
         request.extensions_mut().insert(Protocol::from_static("connect-udp"));
-        assert_eq!(read(&request), Err(UpgradeRefused::NotAsked));
+        assert_eq!(read(&request), Err(UpgradeRefused::Protocol));
         request.extensions_mut().insert(Protocol::from_static("websocket"));
         assert_eq!(read(&request).unwrap().accept, None);
         request.headers_mut().remove("sec-websocket-version");

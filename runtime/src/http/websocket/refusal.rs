@@ -23,8 +23,12 @@ use std::{error::Error, fmt};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum UpgradeRefused {
-    /// The method is not `GET`; in HTTP/2 not `CONNECT`. Status 405.
+    /// The method is not `GET`. Status 405.
     Method,
+    /// In HTTP/2, where nothing is upgraded, the method is not `CONNECT`: an ordinary request. Status 405.
+    NotConnect,
+    /// In HTTP/2 it is to be connected to something else. Status 501, as RFC 9220 has it.
+    Protocol,
     /// It does not ask for an upgrade to WebSocket: an ordinary request. Status 426, "upgrade required".
     NotAsked,
     /// It wants another version of WebSocket than 13, which all browsers have. Status 426.
@@ -39,10 +43,10 @@ impl UpgradeRefused {
     /// The status of the [`response`](Self::response).
     pub fn status(self) -> StatusCode {
         match self {
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method | Self::NotConnect => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAsked | Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::Key => StatusCode::BAD_REQUEST,
-            Self::Connection => StatusCode::NOT_IMPLEMENTED,
+            Self::Protocol | Self::Connection => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -52,9 +56,10 @@ impl UpgradeRefused {
         *response.status_mut() = self.status();
         let advice: &[(HeaderName, &'static str)] = match self {
             Self::Method => &[(ALLOW, "GET")],
+            Self::NotConnect => &[(ALLOW, "CONNECT")],
             Self::NotAsked => &[(CONNECTION, "upgrade"), (UPGRADE, "websocket")],
             Self::Version => &[(SEC_WEBSOCKET_VERSION, "13")],
-            Self::Key | Self::Connection => &[],
+            Self::Protocol | Self::Key | Self::Connection => &[],
         };
         for (name, value) in advice {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -67,6 +72,8 @@ impl fmt::Display for UpgradeRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Method => "a WebSocket is opened by GET",
+            Self::NotConnect => "in HTTP/2 a WebSocket is opened by CONNECT",
+            Self::Protocol => "to be connected to here there is nothing but a WebSocket",
             Self::NotAsked => "this is the place of a WebSocket, and the request does not ask for one",
             Self::Version => "of WebSocket only version 13 is spoken here",
             Self::Key => "a WebSocket is opened with one sec-websocket-key of 16 bytes in base64",

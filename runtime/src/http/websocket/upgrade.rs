@@ -1,6 +1,6 @@
 //! A request to open a WebSocket: what may be set before it is answered, and the answer.
 
-use super::{UpgradeRefused, Upgraded, WebSocket, WebSocketConfig, opening::Opening};
+use super::{UpgradeRefused, Upgraded, WebSocket, WebSocketConfig, ending, opening::Opening};
 use crate::http::upgrade::{Continuation, upgrade};
 use ::hyper::{
     Request, Response, StatusCode,
@@ -16,6 +16,9 @@ use http_body_util::Empty;
 /// The longest message unless said otherwise: as the `websockets` library of Python has it. A peer may have so much memory
 /// taken for what it sends.
 const MAX_MESSAGE: usize = 1 << 20;
+/// What is kept for a peer that takes nothing, beside one message: without a limit, answers to all its pings. A message that is
+/// sent has to fit in as well, hence so much.
+const MAX_UNSENT: usize = 16 << 20;
 /// What is allocated for reading as soon as a WebSocket is open, even if it is never read: with the 128 KiB that tungstenite
 /// takes otherwise, 10,000 idle peers would cost more than a gigabyte. A longer message grows the buffer as it comes.
 const READ_BUFFER: usize = 4 << 10;
@@ -100,10 +103,15 @@ impl WebSocketUpgrade {
     }
 
     /// How many bytes a message may have, in however many parts it comes; 1 MiB unless said otherwise. A longer one is an
-    /// error at the reader, [`Error::Capacity`](super::Error::Capacity).
+    /// error at the reader, [`Error::Capacity`](super::Error::Capacity), who may still tell the peer so by
+    /// [`close`](super::WebSocket::close).
+    ///
+    /// What we send may be 16 MiB longer. A message that has no room beside what the peer has not taken yet is an error too,
+    /// [`Error::WriteBufferFull`](super::Error::WriteBufferFull).
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         // A frame is read as a whole before the message that it belongs to is looked at.
-        self.config = self.config.max_message_size(Some(bytes)).max_frame_size(Some(bytes));
+        let config = self.config.max_message_size(Some(bytes)).max_frame_size(Some(bytes));
+        self.config = config.max_write_buffer_size(MAX_UNSENT.saturating_add(bytes));
         self
     }
 
@@ -115,7 +123,8 @@ impl WebSocketUpgrade {
 
     /// Answers that the connection is now a WebSocket, and gives it to `handler` when that has been sent; if the client has
     /// left by then, the handler is never called. When it ends without [`close`](super::WebSocket::close) the client sees the
-    /// connection end.
+    /// connection end. A client that is still sending then gets what was sent to it all the same, as by
+    /// [`graceful_close`](crate::net::TcpStream::graceful_close).
     ///
     /// Under [`serve`](super::super::serve) it runs in the task of the connection, as [`upgrade`](super::super::upgrade())
     /// describes: a WebSocket counts as a connection of the server, which waits for it when it drains, and cuts it at the end.
@@ -128,9 +137,16 @@ impl WebSocketUpgrade {
         F: AsyncFnOnce(WebSocket) + 'static,
     {
         let config = self.config;
+        // A stream of HTTP/2 ends without harm to what was sent on it.
+        let is_whole_connection = self.opening.accept.is_some();
         let _ = upgrade(&mut self.right, async move |connection| {
-            let connection = Upgraded::from(connection);
+            let (connection, mut returned) = Upgraded::lent(connection);
             handler(WebSocket::from_raw_socket(connection, Role::Server, Some(config)).await).await;
+            match returned.try_recv() {
+                Ok(connection) if is_whole_connection => ending::close(connection).await,
+                // Or the handler has given it to somebody else.
+                _ => {}
+            }
         });
         let mut response = Response::new(Empty::new());
         let headers = response.headers_mut();

@@ -1,8 +1,12 @@
 //! What `hyper` hands over, as a stream of ours.
 
-use crate::io::{AsyncRead, AsyncWrite};
+use crate::{
+    io::{AsyncRead, AsyncWrite},
+    sync::shared::oneshot,
+};
 use ::hyper::rt::{Read, ReadBuf};
 use std::{
+    fmt,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -10,12 +14,42 @@ use std::{
 
 /// A connection after `hyper` is done with it, with the traits of `futures-io`: for WebSocket, and for whatever else a
 /// connection may be upgraded to.
-#[derive(Debug)]
-pub struct Upgraded(::hyper::upgrade::Upgraded);
+pub struct Upgraded {
+    /// `None` while it is dropped.
+    connection: Option<::hyper::upgrade::Upgraded>,
+    /// Who wants it back then.
+    lender: Option<oneshot::Sender<Self>>,
+}
+
+impl Upgraded {
+    /// One that comes back when it is dropped, if that is still waited for.
+    pub(super) fn lent(connection: ::hyper::upgrade::Upgraded) -> (Self, oneshot::Receiver<Self>) {
+        let (lender, returned) = oneshot::channel();
+        (Self { connection: Some(connection), lender: Some(lender) }, returned)
+    }
+
+    fn connection(&mut self) -> Pin<&mut ::hyper::upgrade::Upgraded> {
+        Pin::new(self.connection.as_mut().expect("it is not dropped yet"))
+    }
+}
 
 impl From<::hyper::upgrade::Upgraded> for Upgraded {
-    fn from(upgraded: ::hyper::upgrade::Upgraded) -> Self {
-        Self(upgraded)
+    fn from(connection: ::hyper::upgrade::Upgraded) -> Self {
+        Self { connection: Some(connection), lender: None }
+    }
+}
+
+impl Drop for Upgraded {
+    fn drop(&mut self) {
+        if let (Some(connection), Some(lender)) = (self.connection.take(), self.lender.take()) {
+            let _ = lender.send(Self::from(connection));
+        }
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Upgraded").field(&self.connection).finish()
     }
 }
 
@@ -26,7 +60,7 @@ impl AsyncRead for Upgraded {
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(buf);
-        ready!(Pin::new(&mut self.0).poll_read(context, buf.unfilled()))?;
+        ready!(self.connection().poll_read(context, buf.unfilled()))?;
         Poll::Ready(Ok(buf.filled().len()))
     }
 }
@@ -35,7 +69,7 @@ macro_rules! delegate {
     ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty => $theirs:ident;)*) => {
         impl AsyncWrite for Upgraded {$(
             fn $name(mut self: Pin<&mut Self>, context: &mut Context<'_>, $($argument: $type),*) -> Poll<io::Result<$output>> {
-                ::hyper::rt::Write::$theirs(Pin::new(&mut self.0), context, $($argument),*)
+                ::hyper::rt::Write::$theirs(self.connection(), context, $($argument),*)
             }
         )*}
     };

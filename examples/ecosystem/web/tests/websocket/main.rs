@@ -3,5 +3,7 @@
 #[path = "../common/authority.rs"]
 mod authority;
 
+mod endings;
+mod floods;
 mod python;
 mod upgrades;

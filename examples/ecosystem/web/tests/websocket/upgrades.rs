@@ -54,7 +54,7 @@ async fn echo(upgrade: WebSocketUpgrade) -> Response {
         .into_response()
 }
 
-async fn serve(router: Router) -> (SocketAddr, Server) {
+pub(crate) async fn serve(router: Router) -> (SocketAddr, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serve = http::serve(listener, router);
@@ -246,6 +246,27 @@ async fn under_tls_it_is_the_same() {
     assert_eq!(next(&mut socket).await, Message::text("hello"));
     // It vanishes, and the server takes it as what it is.
     drop(socket);
+}
+
+/// There it is another method, and nothing is upgraded.
+#[runtime::test]
+async fn in_http_2_what_opens_no_websocket_is_told_otherwise() {
+    let (address, _) = serve(Router::new().route("/", any(echo))).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = http2::handshake(LocalExecutor, stream).await.unwrap();
+    spawn(connection).detach();
+    for (method, protocol, status, allowed) in
+        [(Method::GET, None, 405, Some("CONNECT")), (Method::CONNECT, Some("connect-udp"), 501, None)]
+    {
+        let mut request = Request::builder().method(method).uri(format!("http://{address}/"));
+        if let Some(protocol) = protocol {
+            request = request.extension(Protocol::from_static(protocol));
+        }
+        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), status);
+        let allow = response.headers().get("allow").map(|methods| methods.to_str().unwrap());
+        assert_eq!(allow, allowed);
+    }
 }
 
 /// RFC 8441: one stream of many takes the place of the connection.

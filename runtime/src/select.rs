@@ -53,12 +53,12 @@
 /// thing. The runtime [reports](crate::Report) a grant that nobody takes.
 ///
 /// ```
-/// use runtime::{select, time::{sleep, Duration, Instant}};
+/// use runtime::{select, time::{self, sleep}};
+/// use std::time::Duration;
 ///
-/// #[runtime::test(start_paused = true)]
-/// # async fn hidden() {}
-/// # #[runtime::main]
+/// #[runtime::main]
 /// async fn main() {
+///     time::pause(); // a virtual clock: no tick is late
 ///     let mut deadline = sleep(Duration::from_millis(25)); // one for all turns of the loop
 ///     let mut ticks = 0;
 ///     loop {

@@ -20,8 +20,10 @@ compiler=$(.ci/debian-rust.sh newest) || {
 export RUSTC=$compiler/usr/bin/rustc LD_LIBRARY_PATH=$compiler/usr/lib/x86_64-linux-gnu RUSTC_BOOTSTRAP=1
 "$RUSTC" -V
 what=(-p runtime --features greenlet,messages,process-pool,hyper,tokio-io)
-# Tests and examples take as long again.
-if [ -n "${PORTABILITY_ALL:-}" ]; then what=(--workspace --exclude runtime-benches --all-targets); fi
+# Tests, examples, and what stands on many crates take as long again.
+if [ -n "${PORTABILITY_ALL:-}" ]; then
+    what=(--workspace --exclude runtime-benches --all-targets --features "$(printf 'runtime/%s,' codec redis stacks tls tokio-context tracing websocket)")
+fi
 for target in "$@"; do
     echo "--- $target: ${what[*]}"
     cargo check --locked --target-dir "$CARGO_TARGET_DIR/portability" --target "$target" -Zbuild-std "${what[@]}"

@@ -70,6 +70,28 @@
 //! | what hangs, and why | [`inspect::Deadlock`], [`task::waits`], [`Report`], [`Builder::on_report`] |
 //! | a process from outside, with `rt tree PID` | [`Builder::inspect`] |
 //! | crates of others: which work here, and how | [`guide::ecosystem`] |
+//!
+//! # Features
+//!
+//! Without them this crate takes ten from outside. The last column says how many each adds, by `cargo tree -e normal`.
+//!
+//! | feature | for | by | more |
+//! |---|---|---|---:|
+//! | `macros` (default) | [`macro@main`], [`macro@test`], [`select!`] | | 0 |
+//! | `codec` | `io::codec`: lines and frames on streams | `tokio-util` | 4 |
+//! | `greenlet` | `greenlet` and `green`: code in blocking style | `corosensei` | 3 |
+//! | `http` | `http`: servers | `hyper`, `h2` | 22 |
+//! | `hyper` | `hyper` on our streams, tasks and clock | `hyper` | 6 |
+//! | `messages` | `cluster::channel`: messages between workers | `serde`, `postcard` | 11 |
+//! | `process-pool` | `pool::ProcessPool`, and what is in [`process`] beside child processes | the same, `hmac`, `sha2` | 24 |
+//! | `redis` | `broker::Redis` | `redis` | 51 |
+//! | `sanitizer` | telling AddressSanitizer of switches between stacks; links with it only | `corosensei` | 3 |
+//! | `stacks` | native stacks in reports of stalls | `backtrace` | 9 |
+//! | `tls` | `tls`; the provider of cryptography comes on top | `rustls`, `tokio-rustls` | 10 |
+//! | `tokio-context` | `tokio_context`: libraries that are welded to tokio | `tokio` | 1 |
+//! | `tokio-io` | the traits of `tokio::io` on our streams | `tokio` | 2 |
+//! | `tracing` | a span for each task | `tracing` | 3 |
+//! | `websocket` | `http::websocket` | `async-tungstenite`, `axum-core` | 51 |
 
 pub mod broker;
 pub mod cluster;

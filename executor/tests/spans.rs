@@ -62,7 +62,7 @@ impl Visit for Fields {
 
 impl Subscriber for Transcript {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("runtime::")
+        matches!(metadata.target(), "runtime::task" | "runtime::waker")
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -407,10 +407,17 @@ fn a_subscriber_that_panics_harms_no_task_and_no_job() {
     let executor = Executor::builder().build();
     let sum = with_default(Bad::default(), || {
         executor.block_on(async {
-            let task = spawn(async {
-                yield_now().await;
-                40
+            let bell = Rc::new(Bell::new());
+            let task = spawn({
+                let bell = bell.clone();
+                async move {
+                    bell.wait().await;
+                    sleep(Duration::from_millis(1)).await;
+                    40
+                }
             });
+            yield_now().await;
+            bell.set();
             task.await.unwrap() + spawn_blocking(|| 2).await.unwrap()
         })
     });

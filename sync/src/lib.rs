@@ -58,6 +58,7 @@ mod errors;
 pub mod event;
 mod exchange;
 pub mod flavour;
+mod follow;
 pub mod lock;
 mod names;
 mod observer;
@@ -75,6 +76,8 @@ mod timed;
 mod wait_list;
 pub mod watch;
 
+#[cfg(feature = "follow")]
+pub use follow::{Followed, Tag, follow_waits};
 pub use observer::{Holder, KEY_RUNTIME_BITS, Kind, Observer, Owner, Wait, install};
 pub use timed::Elapsed;
 pub use wait_list::{Board, Waiting};

@@ -4,6 +4,8 @@
 //! With no [`Observer`] installed, or under another executor, every primitive works and nothing is reported. A path
 //! on which nobody waits makes no call: who takes a lock is read from the `Context`.
 
+#[cfg(feature = "follow")]
+use crate::follow::{Followed, Tag};
 use crate::wait_list::Board;
 use std::{
     fmt,
@@ -45,6 +47,14 @@ pub trait Observer: Send + Sync + 'static {
     /// that if the wait can be proved never to end, because its own task holds what it waits for and waits for nothing
     /// else; the wait then panics.
     fn still_waits(&self, _: &Arc<Board>, _seat: u32, _describe: &mut dyn FnMut() -> Wait) -> Option<Wait> {
+        None
+    }
+
+    /// Somebody on this thread has begun to wait in a queue. Gives what is to be told of the polls, if the wait is to be
+    /// followed. `introduce` gives what the observer keeps with the queue, and tells what is waited for. Called once
+    /// there was a call of [`follow_waits`](crate::follow_waits).
+    #[cfg(feature = "follow")]
+    fn follow(&self, _introduce: &mut dyn FnMut() -> (Tag, Wait)) -> Option<Arc<dyn Followed>> {
         None
     }
 

@@ -6,7 +6,7 @@
 //! | the tasks as a list, for programs | [`task::list`](crate::task::list) |
 //! | how busy the loop is, and how late | [`stats`] |
 //! | the same as curves, by Prometheus | [`prometheus`](prometheus()), [`Exposition`] |
-//! | tasks as they come, run and go, by tokio-console or any `tracing` subscriber | the spans below |
+//! | tasks as they come, run, wait and go, by tokio-console or any `tracing` subscriber | the spans below |
 //! | who waits for whom, in a circle | [`Deadlock`], which is reported, or ends the run |
 //! | which task keeps the thread from the others | [`Builder::watch_stalls`](crate::Builder::watch_stalls) |
 //!
@@ -42,8 +42,23 @@
 //! | the same with `"waker.wake_by_ref"` | the task woke itself in its turn, as by `yield_now` |
 //!
 //! The console takes a `console_subscriber::init()` before the runtime starts, and `--cfg console_without_tokio_unstable` among the
-//! compiler's flags; no tokio runs but on the subscriber's own thread. Its list of resources stays empty: what a task waits for
-//! is in [`dump`].
+//! compiler's flags; no tokio runs but on the subscriber's own thread.
+//!
+//! What tasks wait for in locks, events, channels and the like, and their sleeps, are *resources* there. All of it is of level
+//! TRACE, so whoever subscribes for less is told of tasks alone.
+//!
+//! | | |
+//! |---|---|
+//! | span `runtime.resource`, target `runtime::resource` | what somebody waits for, from the first wait to its end |
+//! | its fields | `concrete_type` (`Lock`, `channel`, `Sleep`), `kind` (`Sync`, `timer`), `loc.file`, `loc.line`, `loc.col` (who created it), `is_internal` (a line of this crate did, as for the limit of `acquire_timeout`) |
+//! | event of target `runtime::resource::state_update`, `duration`, in ms | a sleep was set to that, and not to an instant |
+//! | span `runtime.resource.async_op`, target `runtime::resource::async_op` | one wait; of a sleep, all of them; inside the resource |
+//! | event of target `runtime::resource::async_op::state_update`, `asked`, `holder` | the line that waits, and who held the resource when it began to |
+//! | event of target `runtime::resource::poll_op`, `op_name` (`acquire`), `is_ready` | a poll of the wait, inside its task, its resource and itself |
+//!
+//! A channel or queue is two resources: one for those who wait for room, one for those who wait for items. None are
+//! oneshot channels, which have no queue, sockets, files and [`JoinHandle`](crate::task::JoinHandle)s: who waits for them is in
+//! [`dump`], as is who waits for what now, with or without a subscriber. A wait that began before anybody subscribed is not told.
 //!
 //! A greenlet that enters a span of its own must leave it before it waits: the thread would be in there meanwhile, for everybody.
 
@@ -53,6 +68,8 @@ mod dump;
 mod exposition;
 mod glance;
 mod hooks;
+#[cfg(feature = "tracing")]
+mod resources;
 #[cfg(feature = "tracing")]
 mod spans;
 mod stats;
@@ -73,6 +90,8 @@ pub(crate) use counters::{Counters, Lag, Pulse};
 pub(crate) use deadlock::circles;
 pub(crate) use glance::NAME_BYTES;
 pub(crate) use hooks::Hooks;
+#[cfg(feature = "tracing")]
+pub(crate) use resources::{Operation, follow, sleep};
 #[cfg(feature = "tracing")]
 pub(crate) use spans::job_in_span;
 pub(crate) use status::Rounded;

@@ -77,6 +77,7 @@ impl Spans {
             loc.col = info.spawned_at().map(Location::column),
         );
         if !span.is_disabled() {
+            runtime_sync::follow_waits();
             let task = Rc::new(TaskSpan { span, waits: Cell::new(false) });
             // First kept, then told: a subscriber that panics here may do so again when the span ends.
             self.change(|spans| spans.insert(info.id(), task.clone()));
@@ -165,10 +166,10 @@ fn follow_from_here(span: &Span) {
 }
 
 /// While it lives, this thread is inside the span. Unlike that of `tracing` it lets no panic of a subscriber out.
-struct Entered<'a>(&'a Span);
+pub(super) struct Entered<'a>(&'a Span);
 
 impl<'a> Entered<'a> {
-    fn enter(span: &'a Span) -> Self {
+    pub(super) fn enter(span: &'a Span) -> Self {
         isolate(|| {
             span.with_subscriber(|(id, dispatch)| dispatch.enter(id));
         });

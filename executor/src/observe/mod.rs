@@ -22,6 +22,8 @@ pub use waits::{WaitHolder, WaitInfo, waits};
 pub(crate) use audit::{audit, end, task_ended};
 pub(crate) use report::{OnReport, deliver, report, submit};
 
+#[cfg(feature = "tracing")]
+use crate::inspect;
 use crate::{
     core::Core,
     current,
@@ -34,6 +36,8 @@ use crate::{
 use audit::Pace;
 use books::Books;
 use runtime_sync::{Board, KEY_RUNTIME_BITS, Kind, Observer, Owner, Wait};
+#[cfg(feature = "tracing")]
+use runtime_sync::{Followed, Tag};
 use std::{
     cell::RefCell,
     num::NonZeroU64,
@@ -164,6 +168,11 @@ impl Observer for Watch {
 
     fn still_waits(&self, board: &Arc<Board>, seat: u32, describe: &mut dyn FnMut() -> Wait) -> Option<Wait> {
         current::with(|core| audit::confirm(core, board, seat, describe))?
+    }
+
+    #[cfg(feature = "tracing")]
+    fn follow(&self, introduce: &mut dyn FnMut() -> (Tag, Wait)) -> Option<Arc<dyn Followed>> {
+        inspect::follow(introduce)
     }
 
     fn owner(&self, waker: &Waker) -> Owner {

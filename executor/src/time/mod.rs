@@ -43,6 +43,7 @@ mod timeout;
 mod timeout_scope;
 mod timer;
 mod timers;
+mod trace;
 mod wheel;
 
 pub use std::time::Duration;

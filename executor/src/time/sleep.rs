@@ -11,6 +11,7 @@ use std::{
 use super::{
     Instant,
     timers::{Timers, nanos},
+    trace::Trace,
     wheel::{FOREVER, Key, When},
 };
 use crate::{RuntimeId, core::Core, current};
@@ -41,8 +42,9 @@ use crate::{RuntimeId, core::Core, current};
 ///     assert_eq!(start.elapsed(), Duration::from_millis(250));
 /// });
 /// ```
+#[cfg_attr(feature = "tracing", track_caller)]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { deadline: None, state: State::After(duration) }
+    Sleep { deadline: None, state: State::After(duration), trace: Trace::here() }
 }
 
 /// Waits until `deadline`; not at all if it has passed.
@@ -65,8 +67,9 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///     assert_eq!(Instant::now(), deadline);
 /// });
 /// ```
+#[cfg_attr(feature = "tracing", track_caller)]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { deadline: Some(deadline), state: State::At }
+    Sleep { deadline: Some(deadline), state: State::At, trace: Trace::here() }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -93,6 +96,7 @@ pub struct Sleep {
     /// Set from the beginning if the sleep is until an instant, else when it has elapsed.
     deadline: Option<Instant>,
     state: State,
+    trace: Trace,
 }
 
 /// ```text
@@ -259,6 +263,7 @@ impl Sleep {
             std::mem::replace(&mut self.state, State::Elapsed)
         {
             stop(runtime, Key { index, sequence });
+            self.trace.polled(true);
         }
         true
     }
@@ -273,6 +278,7 @@ impl Sleep {
                 let polled =
                     current::with(|core| (core.id() == runtime).then(|| core.timers().poll(key, cx)));
                 let Some(Some(polled)) = polled else { refuse_to_poll_elsewhere() };
+                self.trace.polled(polled.is_ready());
                 let deadline = ready!(polled);
                 self.deadline.get_or_insert(deadline);
                 self.state = State::Elapsed;
@@ -291,6 +297,7 @@ impl Sleep {
             return Poll::Ready(());
         }
         let Key { index, sequence } = timers.start(when, cx);
+        self.trace.begin(if let State::After(duration) = self.state { Some(duration) } else { None });
         self.state = State::Started { index, sequence, runtime: core.id() };
         Poll::Pending
     }
@@ -352,5 +359,8 @@ impl fmt::Debug for Sleep {
 const _: () = {
     const fn can_move_freely<T: Send + Sync + Unpin>() {}
     can_move_freely::<Sleep>();
-    assert!(size_of::<Sleep>() <= 40, "a sleep is part of every task that waits with a limit");
+    assert!(
+        size_of::<Sleep>() <= 40 + size_of::<Trace>(),
+        "a sleep is part of every task that waits with a limit"
+    );
 };

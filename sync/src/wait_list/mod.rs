@@ -18,6 +18,9 @@ mod board;
 mod turn;
 mod woken;
 
+use crate::follow::Follower;
+#[cfg(feature = "follow")]
+use crate::follow::{Followed, Tag};
 use crate::observer::{self, Holder, Wait};
 use board::{Asker, IS_SHOWN, Seat};
 use std::{
@@ -51,11 +54,28 @@ pub(crate) struct WaitList {
     last: u32,
     vacant: u32,
     queued: u32,
+    /// What the observer keeps with it.
+    #[cfg(feature = "follow")]
+    tag: Option<Tag>,
+    /// Who follows whoever waits, under the same indices.
+    #[cfg(feature = "follow")]
+    followers: Vec<Follower>,
 }
 
 impl Default for WaitList {
     fn default() -> Self {
-        Self { board: None, foreign: Vec::new(), first: NONE, last: NONE, vacant: NONE, queued: 0 }
+        Self {
+            board: None,
+            foreign: Vec::new(),
+            first: NONE,
+            last: NONE,
+            vacant: NONE,
+            queued: 0,
+            #[cfg(feature = "follow")]
+            tag: None,
+            #[cfg(feature = "follow")]
+            followers: Vec::new(),
+        }
     }
 }
 
@@ -183,6 +203,46 @@ impl WaitList {
         Place(index)
     }
 
+    /// For an observer that follows a wait which has just begun.
+    #[cfg(feature = "follow")]
+    fn introduce(&mut self, wait: Wait) -> (Tag, Wait) {
+        // Who has it by a grant and has not taken notice yet is known to the board alone.
+        let holder = self.board.as_ref().filter(|_| wait.kind.has_holder()).and_then(|board| board.holder());
+        (self.tag.get_or_insert_default().clone(), Wait { holder, ..wait })
+    }
+
+    /// From now on that one follows the wait in that place.
+    #[cfg(feature = "follow")]
+    fn put_follower(&mut self, place: Place, followed: Arc<dyn Followed>) {
+        let places = self.followers.len().max(place.0 as usize + 1);
+        self.followers.resize_with(places, Follower::default);
+        self.followers[place.0 as usize] = Follower(Some(followed));
+    }
+
+    /// Who follows the wait in that place.
+    #[cfg(feature = "follow")]
+    fn follower(&self, place: Place) -> Follower {
+        self.followers.get(place.0 as usize).cloned().unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "follow"))]
+    fn follower(&self, _: Place) -> Follower {
+        Follower::default()
+    }
+
+    /// The same, as that wait is over.
+    #[cfg(feature = "follow")]
+    #[inline]
+    fn take_follower(&mut self, place: Place) -> Follower {
+        self.followers.get_mut(place.0 as usize).map(mem::take).unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "follow"))]
+    #[inline]
+    fn take_follower(&mut self, _: Place) -> Follower {
+        Follower::default()
+    }
+
     /// Takes back the grant with the highest note, if one of at least `least` is out: whoever has it is at the head
     /// of the queue again. It has been woken, so it will be polled, and then says whom to wake the next time.
     #[cold]
@@ -224,7 +284,7 @@ impl WaitList {
         }
         let foreign = self.foreign.get_mut(place.0 as usize).and_then(Option::take);
         self.leave_granted(place);
-        Left { granted, foreign }
+        Left { granted, foreign, follower: self.take_follower(place) }
     }
 
     /// Whether the future in that place is woken by `waker`.
@@ -313,6 +373,8 @@ struct Left {
     granted: Option<usize>,
     #[expect(dead_code, reason = "kept to be dropped in the right place")]
     foreign: Option<Waker>,
+    #[expect(dead_code, reason = "the same")]
+    follower: Follower,
 }
 
 /// The runtime of `asker` has not seen the board; or it may have, as any thread has, or nobody knows which one it is.

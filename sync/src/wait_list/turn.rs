@@ -1,8 +1,11 @@
 //! A future's side of a wait: the place that it has, and how it is polled.
 
 use super::{Board, Place, Queued, Wakes, board::Asker};
+#[cfg(feature = "follow")]
+use crate::follow;
 use crate::{
     flavour::Guarded,
+    follow::Follower,
     observer::{self, Wait},
 };
 use std::{
@@ -72,13 +75,30 @@ impl Turn {
             Attempt::Done(result) => Poll::Ready(result),
             Attempt::Wait(note) => {
                 let list = state.list(which);
-                self.0 = Some(list.arrive(asker, foreign.take(), note, describe, G::IS_LOCAL));
+                self.0 = Some(list.arrive(asker, foreign.take(), note, &describe, G::IS_LOCAL));
                 Poll::Pending
             }
         });
         drop(foreign); // it did not have to wait after all
         wakes.wake_those();
+        #[cfg(feature = "follow")]
+        if polled.is_pending() && follow::are_followed() {
+            self.follow(guarded, which, &describe);
+        }
         polled
+    }
+
+    /// The wait has begun: somebody may want to follow it.
+    #[cfg(feature = "follow")]
+    #[cold]
+    fn follow<S: Queued, G: Guarded<S>>(&self, guarded: &G, which: S::Which, describe: &dyn Fn() -> Wait) {
+        let place = self.0.expect("it waits");
+        let mut introduce = || guarded.with(|state| state.list(which).introduce(describe()));
+        let followed = observer::observer().and_then(|observer| observer.follow(&mut introduce));
+        if let Some(followed) = followed {
+            guarded.with(|state| state.list(which).put_follower(place, followed.clone()));
+            followed.polled(false);
+        }
     }
 
     /// The later polls of a wait: once it is granted, asks `accept`. Then those wake whom it granted something.
@@ -100,13 +120,15 @@ impl Turn {
             }
             let note = seat.note.load(Relaxed);
             let result = accept(state, note, &mut wakes);
-            state.list(which).leave_granted(place);
-            Ok(result)
+            let list = state.list(which);
+            list.leave_granted(place);
+            Ok((result, list.take_follower(place)))
         });
         match found {
-            Ok(result) => {
+            Ok((result, follower)) => {
                 self.0 = None;
                 wakes.wake_those();
+                follower.tell(true);
                 Poll::Ready(result)
             }
             Err(accept) => self.look_again(guarded, which, cx, describe, accept),
@@ -125,10 +147,10 @@ impl Turn {
     ) -> Poll<R> {
         /// What is to be dropped or done with the state released.
         enum Next<R> {
-            Finish(R),
-            StayQueued(Option<Arc<Board>>),
+            Finish(R, Follower),
+            StayQueued(Option<Arc<Board>>, Follower),
             PrepareWaker,
-            Renewed(Option<Waker>),
+            Renewed(Option<Waker>, Follower),
         }
         let place = self.0.expect("only who waits looks for a grant");
         let mut asker = None;
@@ -139,30 +161,34 @@ impl Turn {
                 let list = state.list(which);
                 if !list.seat(place).is_granted() {
                     if list.will_wake(place, cx.waker()) {
-                        return Next::StayQueued(list.board.clone());
+                        return Next::StayQueued(list.board.clone(), list.follower(place));
                     }
                     let Some((asker, foreign)) = asker.take() else { return Next::PrepareWaker };
-                    return Next::Renewed(list.renew(place, asker, foreign));
+                    return Next::Renewed(list.renew(place, asker, foreign), list.follower(place));
                 }
                 let note = list.seat(place).note.load(Relaxed);
                 let accept = accept.take().expect("a grant is accepted once");
                 let result = accept(state, note, &mut wakes);
-                state.list(which).leave_granted(place);
-                Next::Finish(result)
+                let list = state.list(which);
+                list.leave_granted(place);
+                Next::Finish(result, list.take_follower(place))
             });
             match next {
                 Next::PrepareWaker => asker = Some(Asker::of(cx.waker())),
-                Next::Finish(result) => {
+                Next::Finish(result, follower) => {
                     self.0 = None;
                     wakes.wake_those();
+                    follower.tell(true);
                     return Poll::Ready(result);
                 }
-                Next::StayQueued(board) => {
+                Next::StayQueued(board, follower) => {
                     refuse_if_hopeless(board.as_ref(), place, &mut || describe());
+                    follower.tell(false);
                     return Poll::Pending;
                 }
-                Next::Renewed(before) => {
+                Next::Renewed(before, follower) => {
                     drop(before);
+                    follower.tell(false);
                     return Poll::Pending;
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cd examples/ecosystem/console && cargo run    # here lies the flag that console-subscriber wants
-//! tokio-console                                 # in another terminal: who runs, waits, and wakes whom
+//! tokio-console                                 # in another terminal: who runs, waits for what, and wakes whom
 //! curl http://127.0.0.1:9184/metrics            # or whatever address it was given
 //! ```
 //!
@@ -14,9 +14,9 @@ use runtime::{
     inspect::{self, Exposition},
     net::TcpListener,
     spawn_blocking,
-    sync::{Receiver, Sender, channel},
+    sync::{Lock, Receiver, Sender, channel},
     task,
-    time::interval,
+    time::{interval, sleep},
 };
 use std::{
     cell::Cell, convert::Infallible, env, hash::DefaultHasher, hash::Hasher, io, rc::Rc, time::Duration,
@@ -48,7 +48,9 @@ async fn open(address: &str) -> io::Result<()> {
         let customer = customer(layers, sender.clone());
         task::Builder::new().name(format!("customer {layers}")).spawn(customer).detach();
     }
-    task::Builder::new().name("baker").spawn(baker(orders, sold.clone())).detach();
+    let oven = Rc::new(Lock::new(()));
+    task::Builder::new().name("cleaner").spawn(cleaner(oven.clone())).detach();
+    task::Builder::new().name("baker").spawn(baker(orders, oven, sold.clone())).detach();
     let listener = TcpListener::bind(address).await?;
     println!("metrics at http://{}/metrics", listener.local_addr()?);
     let answer = service_fn(move |request| {
@@ -71,12 +73,23 @@ async fn customer(layers: u32, orders: Sender<Order>) {
 }
 
 /// Bakes one cake after the other, and gives way between two of them.
-async fn baker(mut orders: Receiver<Order>, sold: Rc<Sold>) {
+async fn baker(mut orders: Receiver<Order>, oven: Rc<Lock<()>>, sold: Rc<Sold>) {
     while let Some(Order(layers)) = orders.recv().await {
+        let hot = oven.acquire().await;
         spawn_blocking(move || bake(layers)).await.expect("baking does not fail");
+        drop(hot);
         let count = &sold.0[layers as usize - 1];
         count.set(count.get() + 1);
         task::yield_now().await;
+    }
+}
+
+/// Keeps the oven clean, and from the baker.
+async fn cleaner(oven: Rc<Lock<()>>) {
+    loop {
+        sleep(Duration::from_millis(50)).await;
+        let _cold = oven.acquire().await;
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -1,9 +1,10 @@
 //! The example `console`, watched by a client that asks as tokio-console does, and by a reader of Prometheus' format.
 
 use console_api::{
-    Field,
+    Attribute, Field, Location, async_ops,
     field::{Name, Value},
     instrument::{InstrumentRequest, Update, instrument_client::InstrumentClient},
+    resources::{self, resource::Kind, resource::kind::Known},
     tasks::{Stats, Task},
 };
 use std::{
@@ -33,19 +34,43 @@ fn open(folder: &Folder, address: SocketAddr) -> (Program, SocketAddr) {
     (program, metrics.expect("it was said"))
 }
 
-/// What tokio-console knows of the tasks, by the names that it gives them.
+/// What tokio-console knows of tasks, resources and operations, by the numbers that it gives them.
 #[derive(Default)]
 struct Console {
     tasks: BTreeMap<u64, Task>,
     stats: BTreeMap<u64, Stats>,
+    resources: BTreeMap<u64, resources::Resource>,
+    operations: BTreeMap<u64, async_ops::AsyncOp>,
+    waits: BTreeMap<u64, async_ops::Stats>,
 }
 
 impl Console {
     fn take(&mut self, update: Update) {
-        let Some(update) = update.task_update else { return };
-        let number = |task: &Task| task.id.as_ref().expect("a task has a number").id;
-        self.tasks.extend(update.new_tasks.into_iter().map(|task| (number(&task), task)));
-        self.stats.extend(update.stats_update);
+        let number = |id: &Option<console_api::Id>| id.as_ref().expect("it has a number").id;
+        if let Some(update) = update.task_update {
+            self.tasks.extend(update.new_tasks.into_iter().map(|task| (number(&task.id), task)));
+            self.stats.extend(update.stats_update);
+        }
+        if let Some(update) = update.resource_update {
+            self.resources.extend(update.new_resources.into_iter().map(|one| (number(&one.id), one)));
+        }
+        if let Some(update) = update.async_op_update {
+            self.operations.extend(update.new_async_ops.into_iter().map(|one| (number(&one.id), one)));
+            self.waits.extend(update.stats_update);
+        }
+    }
+
+    /// What the task of that name has waited for: resources of that type, and its waits there.
+    fn waits(&self, name: &str, concrete_type: &str) -> Vec<(&resources::Resource, &async_ops::Stats)> {
+        let found = self.operations.iter().filter_map(|(number, operation)| {
+            let wait = self.waits.get(number)?;
+            let task = self.tasks.get(&wait.task_id.as_ref()?.id)?;
+            let resource = self.resources.get(&operation.resource_id.as_ref()?.id)?;
+            assert_eq!(operation.source, resource.concrete_type);
+            let is_meant = text(task, "task.name") == Some(name) && resource.concrete_type == concrete_type;
+            is_meant.then_some((resource, wait))
+        });
+        found.collect()
     }
 
     /// All tasks of that kind and, if they have one, name; with their statistics.
@@ -72,7 +97,25 @@ fn polls(stats: &Stats) -> u64 {
     stats.poll_stats.as_ref().map_or(0, |polls| polls.polls)
 }
 
-const NAMES: [&str; 4] = ["customer 1", "customer 2", "customer 3", "baker"];
+fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Value> {
+    let mut fields = attributes.iter().filter_map(|attribute| attribute.field.as_ref());
+    fields.find(|field| field.name == Some(Name::StrName(name.to_owned())))?.value.as_ref()
+}
+
+/// The line of the program in which that stands, as the console tells it.
+fn line(code: &str) -> u32 {
+    let mut lines = include_str!("../src/main.rs").lines();
+    lines.position(|line| line.contains(code)).expect("it stands there") as u32 + 1
+}
+
+fn is_at(location: Option<&Location>, code: &str) -> bool {
+    location.is_some_and(|location| {
+        location.file.as_ref().is_some_and(|file| file.ends_with("main.rs"))
+            && location.line == Some(line(code))
+    })
+}
+
+const NAMES: [&str; 5] = ["customer 1", "customer 2", "customer 3", "baker", "cleaner"];
 
 /// Follows the updates until everybody in the bakery has been seen at work.
 async fn watch(address: SocketAddr) -> Console {
@@ -90,28 +133,74 @@ async fn watch(address: SocketAddr) -> Console {
         console.take(update);
         let has_worked = |name| console.find("task", Some(name)).iter().any(|(_, stats)| polls(stats) >= 3);
         let has_ended = |job: &(&Task, &Stats)| job.1.dropped_at.is_some();
-        if NAMES.into_iter().all(has_worked) && console.find("blocking", None).iter().any(has_ended) {
+        let has_waited = |name, concrete_type| {
+            console.waits(name, concrete_type).iter().any(|(_, wait)| wait.dropped_at.is_some())
+        };
+        let has_happened = console.find("blocking", None).iter().any(has_ended)
+            && has_waited("baker", "Lock")
+            && has_waited("cleaner", "Sleep");
+        if has_happened && NAMES.into_iter().all(has_worked) {
             return console;
         }
     }
     panic!("the program has ended");
 }
 
-#[test]
-fn tokio_console_sees_who_runs_waits_and_wakes_whom() {
+/// The bakery, as the console has seen it after a while; nothing, if it cannot.
+fn see() -> Option<Console> {
     if !console::HAS_CONSOLE {
         support::skip(
             "the tasks as tokio-console sees them: the flag of console/.cargo/config.toml is not set",
         );
-        return;
+        return None;
     }
     let folder = Folder::new("console");
     let address = free_address();
     let _program = open(&folder, address);
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let console = tokio.block_on(async {
+    Some(tokio.block_on(async {
         tokio::time::timeout(Duration::from_secs(60), watch(address)).await.expect("within a minute")
-    });
+    }))
+}
+
+#[test]
+fn tokio_console_sees_what_a_task_waits_for_and_who_has_it() {
+    let Some(console) = see() else { return };
+
+    let waits = console.waits("baker", "Lock");
+    let (oven, wait) = waits.iter().find(|(_, wait)| wait.dropped_at.is_some()).expect("he has waited");
+    assert!(is_at(oven.location.as_ref(), "Rc::new(Lock::new(()))"), "{oven:?}");
+    assert_eq!(
+        oven.kind,
+        Some(Kind { kind: Some(resources::resource::kind::Kind::Other("Sync".to_owned())) })
+    );
+    assert!(!oven.is_internal);
+    let Some(Value::DebugVal(holder)) = attribute(&wait.attributes, "holder") else { panic!("{wait:?}") };
+    let [(cleaner, _)] = console.find("task", Some("cleaner"))[..] else { panic!("one cleaner") };
+    let Some(Value::U64Val(cleaner)) = value(cleaner, "task.id") else { panic!("{cleaner:?}") };
+    let since = format!("main.rs:{}:", line("let _cold = "));
+    assert!(holder.starts_with(&format!("task {cleaner} since ")) && holder.contains(&since), "{holder}");
+    let Some(Value::DebugVal(asked)) = attribute(&wait.attributes, "asked") else { panic!("{wait:?}") };
+    assert!(asked.contains(&format!("main.rs:{}:", line("let hot = "))), "{asked}");
+    let polls = wait.poll_stats.as_ref().expect("it was polled");
+    assert!(polls.polls >= 2, "at its beginning and at its end: {polls:?}");
+    // All waits for the oven are waits for one and the same.
+    let ovens = console.resources.values().filter(|resource| resource.concrete_type == "Lock");
+    assert_eq!(ovens.count(), 1);
+
+    let sleeps = console.waits("cleaner", "Sleep");
+    let is_night =
+        |(sleep, _): &&(&resources::Resource, _)| is_at(sleep.location.as_ref(), "from_millis(50)");
+    let (night, _) = sleeps.iter().find(is_night).expect("the cleaner sleeps");
+    let timer = resources::resource::kind::Kind::Known(Known::Timer as i32);
+    assert_eq!(night.kind, Some(Kind { kind: Some(timer) }));
+    let [(hungry, _)] = console.waits("customer 1", "Sleep")[..] else { panic!("one for all ticks") };
+    assert!(is_at(hungry.location.as_ref(), "interval(Duration"), "{hungry:?}");
+}
+
+#[test]
+fn tokio_console_sees_who_runs_waits_and_wakes_whom() {
+    let Some(console) = see() else { return };
 
     let [(main, stats)] = console.find("block_on", Some("main"))[..] else { panic!("one main task") };
     assert_eq!(value(main, "task.id"), Some(&Value::U64Val(0)));

@@ -46,8 +46,9 @@ mod linux {
         unit: f64,
     }
 
-    const ROWS: [Row; 8] = [
+    const ROWS: [Row; 9] = [
         Row { name: "empty", title: "empty job (µs)", operations: 20_000, unit: 1e3 },
+        Row { name: "chunks", title: "empty job, 1,000 in a chunk (µs)", operations: 500_000, unit: 1e3 },
         Row { name: "kilobyte", title: "job with 1 kB (µs)", operations: 20_000, unit: 1e3 },
         Row { name: "megabyte", title: "job with 1 MB (µs)", operations: 300, unit: 1e3 },
         Row { name: "start", title: "pool of 2: start, a job each, end (ms)", operations: 20, unit: 1e6 },

@@ -32,6 +32,7 @@ pub(crate) const CONTENDERS: [Contender; 8] = [
         name: OURS,
         rows: &[
             "empty",
+            "chunks",
             "kilobyte",
             "megabyte",
             "start",
@@ -42,15 +43,16 @@ pub(crate) const CONTENDERS: [Contender; 8] = [
             "queue",
         ],
     },
-    Contender { name: OURS_THREADS, rows: &["empty", "kilobyte", "megabyte", "start"] },
+    Contender { name: OURS_THREADS, rows: &["empty", "chunks", "kilobyte", "megabyte", "start"] },
     Contender { name: RAYON, rows: &["empty", "kilobyte", "megabyte", "start"] },
     Contender { name: STD, rows: &["empty", "kilobyte", "megabyte"] },
     Contender { name: RAW, rows: &["pipe", "blocking-pipe", "queue"] },
-    Contender { name: EXECUTOR, rows: &["empty", "kilobyte", "megabyte", "start"] },
+    Contender { name: EXECUTOR, rows: &["empty", "chunks", "kilobyte", "megabyte", "start"] },
     Contender {
         name: POOL,
         rows: &[
             "empty",
+            "chunks",
             "kilobyte",
             "megabyte",
             "start",
@@ -88,6 +90,11 @@ pub(crate) fn run(contender: &str, row: &str, operations: u64) {
         SPAWN => foreign::become_python("spawn", row, operations),
         other => panic!("{other} is not known"),
     }
+}
+
+/// How many items are one job in that row.
+fn chunk_size(row: &str) -> usize {
+    if row == "chunks" { 1_000 } else { 1 }
 }
 
 /// What a job gets in that row, in bytes.

@@ -7,7 +7,7 @@ use runtime::pool::{ProcessPool, Shutdown, ThreadPool};
 use runtime::process::{Pipe, Process, Queue, pipe};
 use serde_bytes::ByteBuf;
 
-use super::{WORKERS, argument_bytes};
+use super::{WORKERS, argument_bytes, chunk_size};
 
 #[expect(clippy::needless_pass_by_value, reason = "jobs own their arguments")]
 fn length(data: ByteBuf) -> usize {
@@ -48,7 +48,8 @@ async fn in_processes(row: &str, operations: u64) {
     let pool = ProcessPool::new(WORKERS).expect("processes");
     let bytes = argument_bytes(row);
     if bytes == 0 {
-        pool.map(0..operations, nothing).for_each(|done| done.expect("it ran")).await;
+        let done = pool.map(0..operations, nothing).chunk_size(chunk_size(row));
+        done.for_each(|done| done.expect("it ran")).await;
     } else {
         let items = (0..operations).map(move |_| ByteBuf::from(vec![0; bytes]));
         pool.map(items, length).for_each(|done| assert_eq!(done.expect("it ran"), bytes)).await;
@@ -60,18 +61,19 @@ pub(super) fn run_on_threads(row: &str, operations: u64) {
     runtime::run(async {
         if row == "start" {
             for _ in 0..operations {
-                on_threads(0, WORKERS as u64).await;
+                on_threads(row, WORKERS as u64).await;
             }
         } else {
-            on_threads(argument_bytes(row), operations).await;
+            on_threads(row, operations).await;
         }
     });
 }
 
-async fn on_threads(bytes: usize, operations: u64) {
-    let pool = ThreadPool::new(WORKERS);
+async fn on_threads(row: &str, operations: u64) {
+    let (pool, bytes) = (ThreadPool::new(WORKERS), argument_bytes(row));
     let items = (0..operations).map(move |_| ByteBuf::from(vec![0; bytes]));
-    pool.map(items, length).for_each(|done| assert_eq!(done.expect("it ran"), bytes)).await;
+    let lengths = pool.map(items, length).chunk_size(chunk_size(row));
+    lengths.for_each(|done| assert_eq!(done.expect("it ran"), bytes)).await;
     pool.shutdown(Shutdown::Wait).await;
 }
 

@@ -33,18 +33,20 @@ def echo_queue(there, back):
         back.put(item)
 
 
-def maps(kind, function, items):
-    """All results, one item a job, in input order."""
+def maps(kind, function, items, chunksize=1):
+    """All results, so many items a job, in input order."""
     if kind == "executor":
         with ProcessPoolExecutor(WORKERS) as pool:
-            return sum(1 for _ in pool.map(function, items, chunksize=1))
+            return sum(1 for _ in pool.map(function, items, chunksize=chunksize))
     with multiprocessing.Pool(WORKERS) as pool:
-        return sum(1 for _ in pool.imap(function, items, chunksize=1))
+        return sum(1 for _ in pool.imap(function, items, chunksize=chunksize))
 
 
 def main(kind, row, operations):
     if row == "empty":
         maps(kind, nothing, range(operations))
+    elif row == "chunks":
+        maps(kind, nothing, range(operations), 1_000)
     elif row in ("kilobyte", "megabyte"):
         data = bytes(1_000 if row == "kilobyte" else 1_000_000)
         maps(kind, length, (data for _ in range(operations)))

@@ -1,7 +1,10 @@
 //! Many jobs of a pool of threads: in order, as they come, lazily, in blocking style, counted.
 #![cfg(feature = "macros")]
 
-use futures_lite::future::{block_on, poll_once};
+use futures_lite::{
+    Stream as _,
+    future::{block_on, poll_once},
+};
 use runtime::{
     pool::{Count, JobError, Shutdown, ThreadPool},
     spawn, task,
@@ -75,9 +78,8 @@ async fn endless_items_are_taken_only_so_far_ahead() {
     assert_eq!(taken.get(), 0, "nothing until somebody asks");
     for n in 0..100 {
         assert_eq!(map.next().await.unwrap().unwrap(), n);
-        assert!(taken.get() <= n + 4, "two for each thread");
+        assert_eq!(taken.get(), n + 128, "64 for each thread");
     }
-    assert_eq!(taken.get(), 103);
     drop(map);
 
     taken.set(0);
@@ -119,6 +121,82 @@ async fn dropped_half_way_it_cancels_what_has_not_begun() {
 }
 
 #[runtime::test]
+async fn a_chunk_is_one_job_whose_items_have_outcomes_of_their_own() {
+    let pool = ThreadPool::new(1);
+    let (begun, has_begun) = channel();
+    let job = move |n: i32| {
+        begun.send(n).unwrap();
+        if n % 3 == 0 { resume_unwind(Box::new(format!("{n}"))) } else { n }
+    };
+    let mut map = pool.map(0..8, job).chunk_size(5);
+    let mut results = Vec::new();
+    while let Some(result) = map.next().await {
+        results.push(result.map_err(|error| error.to_string()));
+        assert_eq!(map.size_hint(), (8 - results.len(), Some(8 - results.len())));
+    }
+    let failed = |n| Err(format!("the job panicked: {n}"));
+    assert_eq!(results, [failed(0), Ok(1), Ok(2), failed(3), Ok(4), Ok(5), failed(6), Ok(7)]);
+    assert_eq!(has_begun.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
+
+    let squares = pool.map(0..100, |n| n * n).chunk_size(7).progress().blocking().map(Result::unwrap);
+    assert!(squares.eq((0..100).map(|n| n * n)));
+    let mut squares = pool.imap_unordered(0..100, |n| n * n).chunk_size(7).collect().await.unwrap();
+    squares.sort_unstable();
+    assert!(squares.into_iter().eq((0..100).map(|n| n * n)));
+    assert!(pool.map(0..0, |n| n).chunk_size(7).next().await.is_none());
+
+    pool.shutdown(Shutdown::Wait).await;
+    let mut map = pool.map(0..3, |n| n).chunk_size(2);
+    for _ in 0..3 {
+        assert!(matches!(map.next().await, Some(Err(JobError::PoolClosed))));
+    }
+    assert!(map.next().await.is_none());
+}
+
+/// A chunk counts until the last of its results is taken.
+#[runtime::test]
+async fn chunks_are_taken_only_so_far_ahead() {
+    for is_ordered in [true, false] {
+        let pool = ThreadPool::new(2);
+        let taken = Rc::new(Cell::new(0));
+        let (mut map, mut imap) = (
+            pool.map(counted(&taken), |n| n).buffer(2).chunk_size(10),
+            pool.imap_unordered(counted(&taken), |n| n).buffer(1).chunk_size(20),
+        );
+        assert_eq!(taken.get(), 0, "nothing until somebody asks");
+        for n in 0..100 {
+            if is_ordered {
+                assert_eq!(map.next().await.unwrap().unwrap(), n);
+                assert_eq!(taken.get(), (n / 10 + 2) * 10);
+            } else {
+                assert_eq!(imap.next().await.unwrap().unwrap(), n, "one chunk at a time is in order");
+                assert_eq!(taken.get(), (n / 20 + 1) * 20);
+            }
+        }
+        pool.shutdown(Shutdown::CancelPending).await;
+    }
+}
+
+#[runtime::test]
+async fn of_chunks_the_one_that_has_begun_is_done_to_its_end() {
+    let pool = ThreadPool::new(1);
+    let (begun, has_begun) = channel();
+    let (gate, opens) = channel::<()>();
+    let opens = Mutex::new(opens);
+    let job = move |n| {
+        begun.send(n).unwrap();
+        let _ = opens.lock().unwrap().recv();
+    };
+    let mut map = pool.map(0.., job).chunk_size(4);
+    assert!(poll_once(map.next()).await.is_none());
+    assert_eq!(has_begun.recv(), Ok(0));
+    drop(map);
+    drop(gate);
+    pool.shutdown(Shutdown::Wait).await;
+    assert_eq!(has_begun.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[runtime::test]
 async fn one_that_fails_is_one_result() {
     let pool = ThreadPool::new(2);
     let thirds = |n: i32| if n % 3 == 0 { resume_unwind(Box::new(format!("{n}"))) } else { n };
@@ -145,13 +223,15 @@ async fn items_that_panic_end_there_and_what_was_submitted_is_given() {
             }
         })
     };
-    let mut map = pool.map(items(), |n| n).buffer(10);
-    let polled = catch_unwind(AssertUnwindSafe(|| drop(block_on(poll_once(map.next())))));
-    assert!(polled.is_err());
-    for n in 0..3 {
-        assert_eq!(map.next().await.unwrap().unwrap(), n);
+    for chunk_size in [1, 2, 5] {
+        let mut map = pool.map(items(), |n| n).buffer(10).chunk_size(chunk_size);
+        let polled = catch_unwind(AssertUnwindSafe(|| drop(block_on(poll_once(map.next())))));
+        assert!(polled.is_err());
+        for n in 0..3 {
+            assert_eq!(map.next().await.unwrap().unwrap(), n);
+        }
+        assert!(map.next().await.is_none(), "they are not asked again");
     }
-    assert!(map.next().await.is_none(), "they are not asked again");
     pool.shutdown(Shutdown::Wait).await;
 }
 

@@ -129,6 +129,33 @@ async fn who_is_silent_is_dropped_after_a_second_and_keeps_nobody_waiting() {
 }
 
 #[runtime::test(start_paused = true)]
+async fn as_many_silent_peers_as_there_are_places_keep_nobody_out_for_long() {
+    let mut listener = tcp_listener();
+    let address = port(&listener);
+    let listening = spawn(async move {
+        let connection: Connection<u8, u8> = listener.accept().await.unwrap();
+        (listener, connection)
+    });
+    let mut silent = Vec::new();
+    for _ in 0..256 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let client = spawn(async move {
+        let connection: Connection<u8, u8> = Client::builder().key(key()).connect(address).await.unwrap();
+        connection
+    });
+    settle().await;
+    time::advance(Duration::from_millis(90)).await;
+    settle().await;
+    assert!(!client.is_finished(), "it may be that they are only slow");
+    time::advance(Duration::from_millis(20)).await;
+    let (listener, _server) = listening.await.unwrap();
+    client.await.unwrap();
+    assert!(listener.refused() <= 2, "the others have their time still: {}", listener.refused());
+    assert_eq!(listener.last_refusal(), Some(&Refusal::Silent));
+}
+
+#[runtime::test(start_paused = true)]
 async fn a_listener_that_says_nothing_or_the_wrong_thing_does_not_hold_a_client() {
     let place = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = place.local_addr().unwrap();

@@ -9,7 +9,11 @@ use runtime::{
     pool::{JobError, ProcessPool},
     time::sleep,
 };
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 /// As much as a message may be, but for what says how long it is.
 const MUCH: usize = (64 << 20) - 8;
@@ -181,7 +185,7 @@ async fn workers_that_never_come_to_work_fail_what_waits_and_do_not_spin() {
 #[runtime::test]
 async fn what_a_job_leaves_behind_keeps_nobody() {
     fn leave() -> u32 {
-        std::process::Command::new("sleep").arg("3600").spawn().unwrap().id()
+        Command::new("sleep").arg("3600").spawn().unwrap().id()
     }
     let pool = ProcessPool::new(1).unwrap();
     let left = pool.apply(leave, ()).await.unwrap();
@@ -191,4 +195,53 @@ async fn what_a_job_leaves_behind_keeps_nobody() {
     works(&pool, 1).await;
     assert!(is_alive(left));
     end(left);
+}
+
+/// Takes whatever sockets its parent has, among them the line to the pool, and keeps them.
+const HEIR: &str = "
+import ctypes, os, time
+libc, parent = ctypes.CDLL(None, use_errno=True), os.getppid()
+pidfd, taken = os.pidfd_open(parent), 0
+for fd in map(int, os.listdir(f'/proc/{parent}/fd')):
+    if os.readlink(f'/proc/{parent}/fd/{fd}').startswith('socket:'):
+        taken += libc.syscall(438, pidfd, fd, 0) >= 0
+print(taken, flush=True)
+time.sleep(3600)
+";
+
+/// Leaves somebody behind who has the worker's line as well, so that it does not end with the worker. Who that is, if there is
+/// any: some systems do not let a child look at its parent.
+#[expect(clippy::zombie_processes, reason = "it survives the worker, and somebody else reaps it")]
+fn leave_heir() -> Option<u32> {
+    let mut python = Command::new("python3");
+    python.args(["-c", HEIR]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut heir = python.spawn().unwrap();
+    let (pid, mut taken) = (heir.id(), String::new());
+    BufReader::new(heir.stdout.take().unwrap()).read_line(&mut taken).unwrap();
+    if taken.trim() == "0" {
+        end(pid);
+        return None;
+    }
+    Some(pid)
+}
+
+#[runtime::test]
+async fn a_line_that_somebody_keeps_open_hides_no_death() {
+    let (pool, folder) = (ProcessPool::new(1).unwrap(), Folder::new("heir"));
+    for (round, with_the_thread) in [false, true].into_iter().enumerate() {
+        let Some(heir) = pool.apply(leave_heir, ()).await.unwrap() else {
+            return println!("SKIPPED: a child may not look at its parent here");
+        };
+        let name = round.to_string();
+        let mut long = pool.submit(stay, folder.path(&name));
+        let waiting = pool.submit(double, 4);
+        let worker = folder.read(&name).await.parse().unwrap();
+        end(worker);
+        let outcome = if with_the_thread { long.get(None) } else { long.await };
+        assert_eq!(death(outcome).0, worker);
+        assert!(is_alive(heir));
+        assert_eq!(waiting.await.unwrap(), 8);
+        works(&pool, 1).await;
+        end(heir);
+    }
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// Can be written down, or read, or neither.
 #[derive(Debug, Clone, Copy)]
-struct Stubborn {
-    writes: bool,
-    reads: bool,
+pub(crate) struct Stubborn {
+    pub(crate) writes: bool,
+    pub(crate) reads: bool,
 }
 
 impl Serialize for Stubborn {

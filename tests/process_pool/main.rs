@@ -3,10 +3,12 @@
 #![cfg(all(target_os = "linux", not(miri)))]
 #![expect(clippy::needless_pass_by_value, reason = "functions of jobs own what they are called with")]
 
+mod chunks;
 mod deaths;
 mod ends;
 mod jobs;
 mod limits;
+mod scarcity;
 mod storm;
 
 use nix::{

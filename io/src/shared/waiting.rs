@@ -222,6 +222,10 @@ impl Future for Wait<'_> {
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
+        // Who has not begun to wait for a notification has the lock still.
+        if matches!((&self.stage, self.want), (Stage::Begin, Want::Notification)) && self.board.is_ours() {
+            self.board.machine.unlock();
+        }
         self.leave();
     }
 }

@@ -1,6 +1,6 @@
 //! What pools of threads and of processes have in common.
 
-use super::{ImapUnordered, Job, JobError, Map, Shutdown, ThreadPool};
+use super::{ImapUnordered, Job, JobError, Map, Shutdown, ThreadPool, map::Submit};
 use crate::process::{Data, Function};
 
 /// A pool of threads or of processes, for code that is to work with either (`concurrent.futures.Executor`).
@@ -83,12 +83,7 @@ impl Pool for ThreadPool {
         K: 'static,
         F: Function<A, K, Output: Send>,
     {
-        const {
-            assert!(
-                size_of::<F>() == 0,
-                "the functions of a `Pool` capture nothing: pass what they need as an argument"
-            );
-        }
+        captures_nothing::<F>();
         self.begin(move |seat| function.call(arguments, &seat.host))
     }
 
@@ -98,9 +93,7 @@ impl Pool for ThreadPool {
         K: 'static,
         F: Function<I::Item, K, Output: Send>,
     {
-        let pool = self.clone();
-        let submit = Box::new(move |item| Pool::submit(&pool, function, item));
-        Map::new(items.into_iter(), self.max_threads(), submit)
+        Map::new(items.into_iter(), self.max_threads(), self.calls_of(function))
     }
 
     fn imap_unordered<I, K, F>(&self, items: I, function: F) -> ImapUnordered<I::IntoIter, F::Output>
@@ -109,12 +102,33 @@ impl Pool for ThreadPool {
         K: 'static,
         F: Function<I::Item, K, Output: Send>,
     {
-        let pool = self.clone();
-        let submit = Box::new(move |item| Pool::submit(&pool, function, item));
-        ImapUnordered::new(items.into_iter(), self.max_threads(), submit)
+        ImapUnordered::new(items.into_iter(), self.max_threads(), self.calls_of(function))
     }
 
     fn shutdown(&self, how: Shutdown) -> impl Future<Output = ()> {
         ThreadPool::shutdown(self, how)
+    }
+}
+
+impl ThreadPool {
+    /// For a map of a function that could be a process pool's as well.
+    fn calls_of<A, K, F>(&self, function: F) -> Box<dyn Submit<A, F::Output>>
+    where
+        A: Data + Send,
+        K: 'static,
+        F: Function<A, K, Output: Send>,
+    {
+        captures_nothing::<F>();
+        self.submitter(move |item, seat| function.call(item, &seat.host))
+    }
+}
+
+/// Cannot be compiled for a function that another process could not call.
+fn captures_nothing<F>() {
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "the functions of a `Pool` capture nothing: pass what they need as an argument"
+        );
     }
 }

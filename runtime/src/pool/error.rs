@@ -55,6 +55,28 @@ pub enum JobError {
 }
 
 impl JobError {
+    /// The same once more, for another item of the same job.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Cancelled => Self::Cancelled,
+            Self::Panicked(panic) => Self::Panicked(panic.again()),
+            Self::Elapsed => Self::Elapsed,
+            Self::PoolClosed => Self::PoolClosed,
+            Self::QueueFull(queued) => Self::QueueFull(*queued),
+            Self::Initializer(why) => Self::Initializer(why.clone()),
+            Self::NoWorker(error) => Self::NoWorker(match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(error.kind(), error.to_string()),
+            }),
+            #[cfg(feature = "process-pool")]
+            Self::WorkerDied(death) => Self::WorkerDied(death.clone()),
+            #[cfg(feature = "process-pool")]
+            Self::Arguments(why) => Self::Arguments(why.clone()),
+            #[cfg(feature = "process-pool")]
+            Self::ResultLost(why) => Self::ResultLost(why.clone()),
+        }
+    }
+
     /// The job never began: it was cancelled, or refused.
     ///
     /// ```
@@ -138,6 +160,11 @@ impl JobPanic {
     pub(crate) fn elsewhere(panic: &RemotePanic) -> Self {
         let (message, location) = (panic.message().to_owned(), panic.location().map(str::to_owned));
         Self { message: Some(message), location, payload: None }
+    }
+
+    /// What is known of it; what the job panicked with there is once.
+    fn again(&self) -> Self {
+        Self { message: self.message.clone(), location: self.location.clone(), payload: None }
     }
 
     /// What it said, if that was text.

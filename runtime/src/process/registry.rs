@@ -25,11 +25,14 @@ use super::{
     packet::Packet,
     panic::{self, RemotePanic},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     any::{TypeId, type_name},
     collections::HashMap,
     error::Error,
-    fmt, io, mem, ptr,
+    fmt, io,
+    marker::PhantomData,
+    mem, ptr,
     sync::{OnceLock, atomic::AtomicBool},
 };
 
@@ -40,7 +43,7 @@ struct Entry {
     describe: Describe,
 }
 
-/// Says what there is to know of a function.
+/// Says what there is to know of a function, in one of its forms.
 type Describe = fn() -> Described;
 
 /// This copy of the package, by where it lies. It can be written, and so no linker takes it and another for the same.
@@ -69,6 +72,20 @@ pub(crate) enum CallError {
     Panicked(RemotePanic),
     /// The result cannot be written down.
     Result(EncodeError),
+}
+
+/// What one call among many gives.
+pub(crate) type Called<R> = Result<R, Mishap>;
+
+/// Why one call among many gives nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Mishap {
+    /// Its arguments could not be written down, or not be read.
+    Arguments(String),
+    /// It panicked.
+    Panicked(RemotePanic),
+    /// The result cannot be written down.
+    Result(String),
 }
 
 /// What the directives of the assembler and the linker look like, which depends on the format of programs.
@@ -137,17 +154,33 @@ fn describe_none() -> Described {
     Described { id: TypeId::of::<()>(), call: |_, _, _, _| Err(CallError::Unknown(0)) }
 }
 
-fn describe<F: Function<A, K>, A: super::Data, K: 'static>() -> Described {
-    Described {
-        // Arguments and kind too: the same function may be called in several ways.
-        id: TypeId::of::<(F, fn(A), fn(K))>(),
-        call: call_one::<F, A, K>,
-    }
+/// A function, and in which form it is called. Each form that is used has an entry of its own.
+trait Form: 'static {
+    const CALL: Call;
+}
+
+/// With one set of arguments.
+struct Once<F, A, K>(PhantomData<fn(F, A, K)>);
+
+/// With each of many.
+struct Each<F, A, K>(PhantomData<fn(F, A, K)>);
+
+impl<F: Function<A, K>, A: super::Data, K: 'static> Form for Once<F, A, K> {
+    const CALL: Call = call_once::<F, A, K>;
+}
+
+impl<F: Function<A, K>, A: super::Data, K: 'static> Form for Each<F, A, K> {
+    const CALL: Call = call_each::<F, A, K>;
+}
+
+fn describe<M: Form>() -> Described {
+    // Arguments and kind are in it too: the same function may be called in several ways.
+    Described { id: TypeId::of::<M>(), call: M::CALL }
 }
 
 /// Leaves the entry of a function in the table, by being compiled for it.
 #[inline(never)]
-fn enter<F: Function<A, K>, A: super::Data, K: 'static>() {
+fn enter<M: Form>() {
     // SAFETY: no instruction; the section gets one entry more (R1).
     #[cfg(not(miri))]
     unsafe {
@@ -156,7 +189,7 @@ fn enter<F: Function<A, K>, A: super::Data, K: 'static>() {
             entry!(),
             ".popsection",
             sym COPY,
-            sym describe::<F, A, K>,
+            sym describe::<M>,
             options(nomem, nostack, preserves_flags)
         );
     }
@@ -184,6 +217,19 @@ impl Entry {
 /// # Errors
 /// If the function is not in the table: a linker has dropped it, or there is none (under an interpreter).
 pub(crate) fn id_of<F: Function<A, K>, A: super::Data, K: 'static>() -> io::Result<FunctionId> {
+    number_of::<F, Once<F, A, K>>()
+}
+
+/// The number of the form that is called with each of many arguments, as [`luggage::encode_each`] writes them down: each a
+/// `Result<A, String>`, where an `Err` says why there is none. What it gives is a [`Called`] for each, likewise.
+///
+/// # Errors
+/// As [`id_of`].
+pub(crate) fn id_of_each<F: Function<A, K>, A: super::Data, K: 'static>() -> io::Result<FunctionId> {
+    number_of::<F, Each<F, A, K>>()
+}
+
+fn number_of<F, M: Form>() -> io::Result<FunctionId> {
     const {
         assert!(
             size_of::<F>() == 0,
@@ -192,13 +238,13 @@ pub(crate) fn id_of<F: Function<A, K>, A: super::Data, K: 'static>() -> io::Resu
         );
     }
     static NUMBERS: OnceLock<HashMap<TypeId, u32>> = OnceLock::new();
-    enter::<F, A, K>();
+    enter::<M>();
     let numbers = NUMBERS.get_or_init(|| {
         // Code that was compiled twice has two entries; the first is as good as the second.
         let entries = table().iter().enumerate().rev().filter(|(_, entry)| entry.is_ours());
         entries.map(|(number, entry)| ((entry.describe)().id, number as u32)).collect()
     });
-    numbers.get(&describe::<F, A, K>().id).copied().map(FunctionId).ok_or_else(|| {
+    numbers.get(&describe::<M>().id).copied().map(FunctionId).ok_or_else(|| {
         let name = type_name::<F>();
         let what = format!(
             "`{name}` is not in this program's table of functions: its linker, or an interpreter, has none"
@@ -239,7 +285,7 @@ impl FunctionId {
     }
 }
 
-fn call_one<F: Function<A, K>, A: super::Data, K: 'static>(
+fn call_once<F: Function<A, K>, A: super::Data, K: 'static>(
     host: &Host,
     offset: usize,
     arguments: Packet,
@@ -248,12 +294,32 @@ fn call_one<F: Function<A, K>, A: super::Data, K: 'static>(
     // What reads and writes the user's types is the user's code too.
     let outcome = panic::catch(|| {
         let arguments = luggage::decode_behind::<A>(offset, arguments).map_err(CallError::Arguments)?;
-        // SAFETY: R3; `id_of` cannot be compiled for a type that has a size, and without it there is no entry for this.
-        let function = unsafe { mem::zeroed::<F>() };
-        let result = function.call(arguments, host);
+        let result = the::<F>().call(arguments, host);
         luggage::encode_behind(reply, &result).map_err(CallError::Result)
     });
     outcome.unwrap_or_else(|panic| Err(CallError::Panicked(panic)))
+}
+
+fn call_each<F: Function<A, K>, A: super::Data, K: 'static>(
+    host: &Host,
+    offset: usize,
+    arguments: Packet,
+    reply: Vec<u8>,
+) -> Result<Packet, CallError> {
+    let call = |arguments: Result<Result<A, String>, DecodeError>| {
+        let arguments = arguments.map_err(|error| Mishap::Arguments(error.0))?.map_err(Mishap::Arguments)?;
+        panic::catch(|| the::<F>().call(arguments, host)).map_err(Mishap::Panicked)
+    };
+    let arguments = luggage::decode_each(offset, arguments).map_err(CallError::Arguments)?;
+    // All of them, before any is written down: nothing of an encoder's is around when they are called.
+    let results: Vec<Called<F::Output>> = arguments.into_iter().map(call).collect();
+    luggage::encode_each(reply, results, |why| Err(Mishap::Result(why))).map_err(CallError::Result)
+}
+
+/// The value of a function's type.
+fn the<F>() -> F {
+    // SAFETY: R3; `number_of` cannot be compiled for a type that has a size, and without it there is no entry that calls this.
+    unsafe { mem::zeroed::<F>() }
 }
 
 impl fmt::Display for CallError {

@@ -1,6 +1,6 @@
 //! Programs with a manager: P58, P60, P62, and all its types.
 
-use super::{Program, programs};
+use super::{Program, programs, sleep_seconds};
 use runtime::{
     pool::{ProcessPool, Shutdown},
     process::{
@@ -11,7 +11,8 @@ use runtime::{
 };
 use std::{env, fs, path::PathBuf, process};
 
-pub(super) const ALL: &[Program] = programs![mixed_keys, five_appends, pool_with_managed_lock, all_types];
+pub(super) const ALL: &[Program] =
+    programs![mixed_keys, five_appends, pool_with_managed_lock, unsafe_data, all_types];
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -81,6 +82,36 @@ async fn pool_with_managed_lock() -> Outcome {
     println!("{}", fs::read_to_string(&path)?);
     fs::remove_file(path)?;
     pool.shutdown(Shutdown::Wait).await;
+    Ok(())
+}
+
+/// Reads an entry of a dict, keeps it for a moment, and writes it: ten processes, ten times each, with a lock and without.
+#[runtime::main]
+async fn unsafe_data() -> Outcome {
+    fn add(dict: &ManagedDict<String, u32>) {
+        let seen = dict.blocking_get(&"n".to_owned()).unwrap().unwrap();
+        sleep_seconds(0.01);
+        dict.blocking_insert("n".to_owned(), seen + 1).unwrap();
+    }
+    fn add_often(dict: ManagedDict<String, u32>, lock: Option<ManagedLock>, begin: ManagedBarrier) {
+        begin.blocking_wait().unwrap();
+        for _ in 0..10 {
+            let _guard = lock.as_ref().map(|lock| lock.blocking_acquire().unwrap());
+            add(&dict);
+        }
+    }
+    let manager = Manager::start().await?;
+    for with_lock in [true, false] {
+        let dict = manager.dict([("n".to_owned(), 0)]).await?;
+        let (lock, begin) = (manager.lock().await?, manager.barrier(10).await?);
+        let lock = with_lock.then_some(lock);
+        let start = |_| Process::spawn(add_often, (dict.clone(), lock.clone(), begin.clone()));
+        for process in (0..10).map(start).collect::<Result<Vec<_>, _>>()? {
+            process.join().await?;
+        }
+        println!("{with_lock} {}", dict.get(&"n".to_owned()).await?.unwrap());
+    }
+    manager.shutdown().await?;
     Ok(())
 }
 

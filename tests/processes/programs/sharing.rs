@@ -8,8 +8,16 @@ use std::{
     process::id,
 };
 
-pub(super) const ALL: &[Program] =
-    programs![an_array, a_counter, whole_lines, holder_is_killed, gate, so_many_at_once, all_together,];
+pub(super) const ALL: &[Program] = programs![
+    an_array,
+    values_of_types,
+    a_counter,
+    whole_lines,
+    holder_is_killed,
+    gate,
+    so_many_at_once,
+    all_together,
+];
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -25,6 +33,46 @@ async fn an_array() -> Outcome {
     for process in (0..5).map(start).collect::<Result<Vec<_>, _>>()? {
         process.join().await?;
     }
+    println!("{:?}", array.to_vec());
+    Ok(())
+}
+
+/// Numbers, a character and a flag, changed over there while this process looks: nothing is copied. And what an array refuses.
+#[runtime::main]
+async fn values_of_types() -> Outcome {
+    type Values = (SharedValue<i32>, SharedValue<f64>, SharedValue<char>, SharedValue<bool>);
+    async fn change(
+        (number, half, letter, flag): Values,
+        array: SharedArray<i32>,
+        seen: Event,
+        go_on: Event,
+    ) -> String {
+        number.set(number.get() - 8);
+        half.update(|half| half / 2.0);
+        letter.set('ß');
+        array.fetch_add(4, i32::MIN);
+        seen.set().unwrap();
+        go_on.wait().await.unwrap();
+        let sum = array.with_lock(|array| array.to_vec().iter().map(|&n| i64::from(n)).sum::<i64>()).await;
+        format!("{} {}", flag.get(), sum.unwrap())
+    }
+    let values: Values =
+        (SharedValue::new(7)?, SharedValue::new(3.5)?, SharedValue::new('s')?, SharedValue::new(false)?);
+    let array = SharedArray::<i32>::new(5)?; // `Array("i", 5)`
+    let (seen, go_on) = (Event::new()?, Event::new()?);
+    let process = Process::spawn(change, (values.clone(), array.clone(), seen.clone(), go_on.clone()))?;
+    seen.wait().await?;
+    println!("{} {} {} {:?}", values.0.get(), values.1.get(), values.2.get(), array.to_vec());
+    values.3.set(true);
+    array.set(4, -1);
+    array.set(0, i32::MAX);
+    go_on.set()?;
+    println!("{}", process.join().await?);
+
+    println!("{:?} of {}", array.get(5), array.len());
+    let error =
+        Process::spawn(|array: SharedArray<i32>| array.set(5, 1), array.clone())?.join().await.unwrap_err();
+    println!("refused {}", error.to_string().contains("5"));
     println!("{:?}", array.to_vec());
     Ok(())
 }

@@ -7,6 +7,7 @@ pub(super) const ALL: &[Story] = stories![
     an_int_a_float_and_a_text_are_keys_of_one_dict,
     five_processes_append_to_a_list,
     a_managed_lock_keeps_a_file_whole,
+    data_of_a_manager_that_is_read_and_written_needs_a_lock,
     one_of_each_type_is_used_by_two_processes,
 ];
 
@@ -30,6 +31,13 @@ fn five_processes_append_to_a_list() {
 
 fn a_managed_lock_keeps_a_file_whole() {
     assert_eq!(Transcript::of_success("pool_with_managed_lock").lines, ["200"]);
+}
+
+fn data_of_a_manager_that_is_read_and_written_needs_a_lock() {
+    let said = Transcript::of_success("unsafe_data");
+    assert_eq!(said.number_after("true"), 100);
+    let without = said.number_after("false");
+    assert!((10..100).contains(&without), "{said:#?}");
 }
 
 fn one_of_each_type_is_used_by_two_processes() {

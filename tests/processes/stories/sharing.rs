@@ -5,6 +5,7 @@ use crate::transcript::Transcript;
 
 pub(super) const ALL: &[Story] = stories![
     five_processes_fill_one_array,
+    values_keep_their_types_and_are_the_same_everywhere,
     a_number_that_is_kept_for_a_moment_needs_a_lock,
     lines_of_many_writes_come_out_whole,
     the_lock_of_a_killed_process_goes_to_the_next,
@@ -15,6 +16,21 @@ pub(super) const ALL: &[Story] = stories![
 
 fn five_processes_fill_one_array() {
     assert_eq!(Transcript::of_success("an_array").lines, ["[0, 0, 0, 0, 0]", "[1, 1, 1, 1, 1]"]);
+}
+
+fn values_keep_their_types_and_are_the_same_everywhere() {
+    let said = Transcript::of("values_of_types");
+    assert!(said.status.success() && said.is_alone, "{said:#?}");
+    assert_eq!(
+        said.lines,
+        [
+            "-1 1.75 ß [0, 0, 0, 0, -2147483648]",
+            "true 2147483646",
+            "None of 5",
+            "refused true",
+            "[2147483647, 0, 0, 0, -1]",
+        ]
+    );
 }
 
 fn a_number_that_is_kept_for_a_moment_needs_a_lock() {

@@ -2,15 +2,17 @@
 
 mod blocking;
 mod feed;
+mod portion;
 mod unordered;
 
 pub use blocking::Blocking;
 pub(crate) use feed::Submit;
 pub use unordered::ImapUnordered;
 
-use super::{JobError, Progress, job::Job, job::OwnedJob};
+use super::{JobError, Progress, job::Job, ticket::Outcome};
 use feed::Feed;
 use futures_lite::Stream;
+use portion::Portion;
 use runtime_executor::current;
 use std::{
     collections::VecDeque,
@@ -48,17 +50,19 @@ use std::{
 #[derive(Debug)]
 pub struct Map<I: Iterator, T: Send + 'static> {
     feed: Feed<I, T>,
-    jobs: VecDeque<OwnedJob<T>>,
+    jobs: VecDeque<Portion<T>>,
+    /// What is left of the chunk whose results are being taken.
+    rest: VecDeque<Outcome<T>>,
 }
 
 impl<I: Iterator, T: Send + 'static> Map<I, T> {
     /// Of a pool of so many workers.
-    pub(crate) fn new(items: I, workers: usize, submit: Submit<I::Item, T>) -> Self {
-        Self { feed: Feed::new(items, workers, submit), jobs: VecDeque::new() }
+    pub(crate) fn new(items: I, workers: usize, submit: Box<dyn Submit<I::Item, T>>) -> Self {
+        Self { feed: Feed::new(items, workers, submit), jobs: VecDeque::new(), rest: VecDeque::new() }
     }
 
-    /// The most jobs that are submitted and whose results were not yet taken; twice the pool's threads, or 64 for each
-    /// process, unless said otherwise.
+    /// The most jobs that are submitted and whose results were not all taken yet; 64 for each worker, unless said otherwise. A
+    /// [chunk](Map::chunk_size) is one job: of chunks there are as many as have 64 items for each worker, but no fewer than four.
     ///
     /// ```
     /// use runtime::pool::ThreadPool;
@@ -77,10 +81,40 @@ impl<I: Iterator, T: Send + 'static> Map<I, T> {
         self
     }
 
+    /// Has so many items done as one job (`chunksize`), for functions that take less time than a job does by itself: some
+    /// microseconds on a thread, some ten in a process. 1 unless said otherwise.
+    ///
+    /// The results are those of single items, in the same order; they come when the whole chunk is done. Each item has its own
+    /// outcome: one that panics, or cannot be written down, is one result of all, and the others of its chunk go on.
+    ///
+    /// What happens to the job happens to all its items. A worker that dies takes a whole chunk along, and nobody knows which of
+    /// its items were done: each has [`JobError::WorkerDied`]. What has not begun is cancelled by chunks, and a chunk that has
+    /// begun is done to its end, also if this is dropped. A pool of processes counts a chunk as one task
+    /// ([`max_tasks_per_child`](super::ProcessPoolBuilder::max_tasks_per_child)), and as one message, of arguments and of
+    /// results: all items of a chunk that is too long for
+    /// [`max_message`](super::ProcessPoolBuilder::max_message), or has too many descriptors, fail.
+    ///
+    /// ```
+    /// use runtime::pool::ThreadPool;
+    /// # runtime::run(async {
+    /// let pool = ThreadPool::new(3);
+    /// let squares = pool.map(0..10_000_u64, |n| n * n).chunk_size(1_000).collect().await.unwrap();
+    /// assert_eq!(squares[9_999], 99_980_001);
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// On 0.
+    #[track_caller]
+    pub fn chunk_size(mut self, items: usize) -> Self {
+        self.feed.set_chunk_size(items);
+        self
+    }
+
     /// The result of the next item; `None` after the last.
     ///
     /// # Panics
-    /// With a panic of the items; then there are no more, and what was submitted can still be taken.
+    /// With a panic of the items; then there are no more, and what they gave before can still be taken.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
@@ -132,23 +166,27 @@ impl<I: Iterator, T: Send + 'static> Stream for Map<I, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        added(self.feed.size_hint(), self.jobs.len())
+        added(self.feed.size_hint(), self.jobs.iter().map(Portion::len).sum::<usize>() + self.rest.len())
     }
 }
 
 impl<I: Iterator, T: Send + 'static> Results for Map<I, T> {
     fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool {
         // The first is the one that is waited for.
-        self.jobs.front().is_some_and(|job| f(&job.0))
+        self.jobs.front().is_some_and(|job| job.push(f))
     }
 
     fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { feed, jobs } = self;
-        while let Some(job) = feed.next_job(jobs.len()) {
+        let Self { feed, jobs, rest } = self;
+        // A chunk is open until its last result is taken.
+        while let Some(job) = feed.next_job(jobs.len() + usize::from(!rest.is_empty())) {
             jobs.push_back(job);
         }
+        if let Some(outcome) = rest.pop_front() {
+            return Poll::Ready(Some(outcome));
+        }
         let Some(first) = jobs.front_mut() else { return Poll::Ready(None) };
-        let outcome = ready!(Pin::new(&mut first.0).poll(context));
+        let outcome = ready!(first.poll(context, rest));
         jobs.pop_front();
         Poll::Ready(Some(outcome))
     }

@@ -1,9 +1,10 @@
 //! `ImapUnordered`: results as they come.
 
 use super::{
-    super::{JobError, Progress, job::OwnedJob, lock},
+    super::{JobError, Progress, lock, ticket::Outcome},
     Blocking, Push, Results, Submit, added, collect,
     feed::Feed,
+    portion::Portion,
 };
 use futures_lite::Stream;
 use runtime_executor::current;
@@ -36,7 +37,9 @@ use std::{
 pub struct ImapUnordered<I: Iterator, T: Send + 'static> {
     feed: Feed<I, T>,
     /// Each with its bell, by its number.
-    jobs: BTreeMap<u64, (OwnedJob<T>, Waker)>,
+    jobs: BTreeMap<u64, (Portion<T>, Waker)>,
+    /// What is left of the chunk whose results are being taken.
+    rest: VecDeque<Outcome<T>>,
     started: u64,
     arrivals: Arc<Arrivals>,
 }
@@ -86,9 +89,9 @@ impl Arrivals {
 
 impl<I: Iterator, T: Send + 'static> ImapUnordered<I, T> {
     /// Of a pool of so many workers.
-    pub(crate) fn new(items: I, workers: usize, submit: Submit<I::Item, T>) -> Self {
+    pub(crate) fn new(items: I, workers: usize, submit: Box<dyn Submit<I::Item, T>>) -> Self {
         let (feed, arrivals) = (Feed::new(items, workers, submit), Arc::default());
-        Self { feed, jobs: BTreeMap::new(), started: 0, arrivals }
+        Self { feed, jobs: BTreeMap::new(), rest: VecDeque::new(), started: 0, arrivals }
     }
 
     /// See [`Map::buffer`](super::Map::buffer).
@@ -101,10 +104,21 @@ impl<I: Iterator, T: Send + 'static> ImapUnordered<I, T> {
         self
     }
 
+    /// See [`Map::chunk_size`](super::Map::chunk_size). The chunks' results come in the order in which the chunks are done, those
+    /// of a chunk together.
+    ///
+    /// # Panics
+    /// On 0.
+    #[track_caller]
+    pub fn chunk_size(mut self, items: usize) -> Self {
+        self.feed.set_chunk_size(items);
+        self
+    }
+
     /// The next result that there is; `None` after the last.
     ///
     /// # Panics
-    /// With a panic of the items; then there are no more, and what was submitted can still be taken.
+    /// With a panic of the items; then there are no more, and what they gave before can still be taken.
     ///
     /// # Cancel safety
     /// Dropping it loses nothing.
@@ -138,7 +152,8 @@ impl<I: Iterator, T: Send + 'static> ImapUnordered<I, T> {
 
     /// Starts as many jobs as may be open; each is looked at once, so that it rings.
     fn fill(&mut self) {
-        while let Some(job) = self.feed.next_job(self.jobs.len()) {
+        // A chunk is open until its last result is taken.
+        while let Some(job) = self.feed.next_job(self.jobs.len() + usize::from(!self.rest.is_empty())) {
             let number = self.started;
             self.started += 1;
             let bell = Arc::new(Bell { number, arrivals: Arc::clone(&self.arrivals) });
@@ -159,24 +174,28 @@ impl<I: Iterator, T: Send + 'static> Stream for ImapUnordered<I, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        added(self.feed.size_hint(), self.jobs.len())
+        let open = self.jobs.values().map(|(job, _)| job.len()).sum::<usize>();
+        added(self.feed.size_hint(), open + self.rest.len())
     }
 }
 
 impl<I: Iterator, T: Send + 'static> Results for ImapUnordered<I, T> {
     fn any_open(&self, f: &mut dyn FnMut(&dyn Push) -> bool) -> bool {
-        self.jobs.values().any(|(job, _)| f(&job.0))
+        self.jobs.values().any(|(job, _)| job.push(f))
     }
 
     fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.fill();
+        if let Some(outcome) = self.rest.pop_front() {
+            return Poll::Ready(Some(outcome));
+        }
         if self.jobs.is_empty() {
             return Poll::Ready(None);
         }
         loop {
             let number = ready!(self.arrivals.poll_next(context));
             let Some((job, bell)) = self.jobs.get_mut(&number) else { continue };
-            if let Poll::Ready(outcome) = Pin::new(&mut job.0).poll(&mut Context::from_waker(bell)) {
+            if let Poll::Ready(outcome) = job.poll(&mut Context::from_waker(bell), &mut self.rest) {
                 self.jobs.remove(&number);
                 return Poll::Ready(Some(outcome));
             }

@@ -8,9 +8,15 @@ use super::{
 use crate::{
     pool::{
         JobError, JobPanic,
-        ticket::{Source, Ticket},
+        ticket::{Outcome, Source, Ticket},
     },
-    process::{RemotePanic, luggage, packet::Packet, panic},
+    process::{
+        RemotePanic,
+        luggage::{self, DecodeError},
+        packet::Packet,
+        panic,
+        registry::{Called, Mishap},
+    },
 };
 use serde::de::DeserializeOwned;
 use std::{
@@ -36,17 +42,22 @@ pub(super) trait Answered: Send + Sync + fmt::Debug {
     fn end(self: Arc<Self>, ending: Ending);
 }
 
+/// What is made of an answer.
+pub(super) type Read<T> = fn(Kind, Packet) -> Outcome<T>;
+
 /// A job, with its pool.
 pub(super) struct PoolJob<T> {
     ticket: Ticket<T>,
     office: Arc<Office>,
+    read: Read<T>,
     /// `None`: it was refused.
     id: OnceLock<JobId>,
 }
 
 impl<T> PoolJob<T> {
-    pub(super) fn new(office: &Arc<Office>) -> Self {
-        Self { ticket: Ticket::new(office.tally().enter()), office: Arc::clone(office), id: OnceLock::new() }
+    pub(super) fn new(office: &Arc<Office>, read: Read<T>) -> Self {
+        let ticket = Ticket::new(office.tally().enter());
+        Self { ticket, office: Arc::clone(office), read, id: OnceLock::new() }
     }
 
     /// The pool has taken it.
@@ -55,14 +66,14 @@ impl<T> PoolJob<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> PoolJob<T> {
+impl<T: Send + 'static> PoolJob<T> {
     /// The pool has not.
     pub(super) fn refuse(self: &Arc<Self>, why: JobError) {
         Arc::clone(self).end(Ending::Failed(why));
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> Source<T> for PoolJob<T> {
+impl<T: Send + 'static> Source<T> for PoolJob<T> {
     fn ticket(&self) -> &Ticket<T> {
         &self.ticket
     }
@@ -76,7 +87,7 @@ impl<T: DeserializeOwned + Send + 'static> Source<T> for PoolJob<T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> Answered for PoolJob<T> {
+impl<T: Send + 'static> Answered for PoolJob<T> {
     fn begun(&self) {
         self.ticket.begin();
     }
@@ -84,35 +95,62 @@ impl<T: DeserializeOwned + Send + 'static> Answered for PoolJob<T> {
     fn end(self: Arc<Self>, ending: Ending) {
         let outcome = match ending {
             Ending::Failed(error) => Err(error),
-            Ending::Answer(kind, packet) => read(kind, packet),
+            Ending::Answer(kind, packet) => (self.read)(kind, packet),
         };
         let source: Arc<dyn Source<T>> = self;
         source.settle(outcome);
     }
 }
 
-fn read<T: DeserializeOwned>(kind: Kind, packet: Packet) -> Result<T, JobError> {
+/// The result of one call.
+pub(super) fn read<T: DeserializeOwned>(kind: Kind, packet: Packet) -> Outcome<T> {
+    if kind != Kind::Result {
+        return Err(failure(kind, packet));
+    }
+    match panic::catch(|| luggage::decode_behind(ANSWER_BYTES, packet)) {
+        Ok(result) => result.map_err(|error| JobError::ResultLost(error.to_string())),
+        // How the user's type is read is the user's code.
+        Err(panic) => Err(JobError::ResultLost(panic.to_string())),
+    }
+}
+
+/// The results of a chunk.
+pub(super) fn read_each<T: DeserializeOwned>(kind: Kind, packet: Packet) -> Outcome<Vec<Outcome<T>>> {
+    if kind != Kind::Result {
+        return Err(failure(kind, packet));
+    }
+    let one = |called: Result<Called<T>, DecodeError>| match called {
+        Ok(called) => called.map_err(JobError::from),
+        Err(error) => Err(JobError::ResultLost(error.to_string())),
+    };
+    let called = luggage::decode_each(ANSWER_BYTES, packet);
+    let called = called.map_err(|error| JobError::ResultLost(error.to_string()))?;
+    Ok(called.into_iter().map(one).collect())
+}
+
+fn failure(kind: Kind, packet: Packet) -> JobError {
     match kind {
-        Kind::Result => match panic::catch(|| luggage::decode_behind(ANSWER_BYTES, packet)) {
-            Ok(result) => result.map_err(|error| JobError::ResultLost(error.to_string())),
-            // How the user's type is read is the user's code.
-            Err(panic) => Err(JobError::ResultLost(panic.to_string())),
+        Kind::Panic => match luggage::decode_behind::<RemotePanic>(ANSWER_BYTES, packet) {
+            Ok(panic) => JobError::Panicked(JobPanic::elsewhere(&panic)),
+            Err(error) => JobError::ResultLost(error.to_string()),
         },
-        Kind::Panic => {
-            let panic = luggage::decode_behind::<RemotePanic>(ANSWER_BYTES, packet);
-            Err(panic.map_or_else(
-                |error| JobError::ResultLost(error.to_string()),
-                |panic| JobError::Panicked(JobPanic::elsewhere(&panic)),
-            ))
-        }
-        Kind::Arguments => Err(JobError::Arguments(text(&packet, ANSWER_BYTES))),
-        Kind::Unsendable => Err(JobError::ResultLost(text(&packet, ANSWER_BYTES))),
+        Kind::Arguments => JobError::Arguments(text(&packet, ANSWER_BYTES)),
+        Kind::Result | Kind::Unsendable => JobError::ResultLost(text(&packet, ANSWER_BYTES)),
         Kind::TooLong => {
             let bytes = packet.bytes.get(ANSWER_BYTES..).and_then(|bytes| bytes.try_into().ok());
             let bytes = bytes.map_or(u64::MAX, u64::from_le_bytes);
-            Err(JobError::ResultLost(format!(
-                "it takes {bytes} bytes, which is more than the pool's `max_message`"
-            )))
+            let what = format!("it takes {bytes} bytes, which is more than the pool's `max_message`");
+            JobError::ResultLost(what)
+        }
+    }
+}
+
+impl From<Mishap> for JobError {
+    fn from(mishap: Mishap) -> Self {
+        match mishap {
+            Mishap::Arguments(why) => Self::Arguments(why),
+            Mishap::Panicked(panic) => Self::Panicked(JobPanic::elsewhere(&panic)),
+            Mishap::Result(why) => Self::ResultLost(why),
         }
     }
 }

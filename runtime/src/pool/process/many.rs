@@ -1,20 +1,18 @@
 //! Many jobs, and the trait that both kinds of pool have.
 
-use super::ProcessPool;
+use super::{ProcessPool, job::read_each};
 use crate::{
-    pool::{ImapUnordered, Job, Map, Pool, Shutdown},
-    process::{Data, Function},
+    pool::{ImapUnordered, Job, Map, Pool, Shutdown, map::Submit, ticket::Outcome},
+    process::{Data, Function, luggage, registry},
 };
-
-/// So many times as many jobs are ahead as in a pool of threads: what is short lies ready at the workers.
-const AHEAD: usize = 32;
+use std::marker::PhantomData;
 
 impl ProcessPool {
     /// Calls `function` with each item in a process of the pool; the results come in the order of the items (`Executor.map`,
     /// `Pool.map`).
     ///
-    /// Nothing is submitted until a result is asked for, and then only so far [ahead](Map::buffer): 64 jobs for each worker,
-    /// unless said otherwise. There is no chunk size to choose: short jobs are sent ahead of time as it is.
+    /// Nothing is submitted until a result is asked for, and then only so far [ahead](Map::buffer). Short jobs are sent ahead of
+    /// time, many to a worker; of the shortest, several go as one with a [`chunk_size`](Map::chunk_size).
     ///
     /// ```
     /// use runtime::pool::ProcessPool;
@@ -33,8 +31,7 @@ impl ProcessPool {
         K: 'static,
         F: Function<I::Item, K, Output: Send>,
     {
-        let pool = self.clone();
-        Map::new(items.into_iter(), self.ahead(), Box::new(move |item| pool.submit(function, item)))
+        Map::new(items.into_iter(), self.owner.office.settings.workers, self.submitter(function))
     }
 
     /// The same, with the results in the order in which they come (`Pool.imap_unordered`).
@@ -44,12 +41,39 @@ impl ProcessPool {
         K: 'static,
         F: Function<I::Item, K, Output: Send>,
     {
-        let pool = self.clone();
-        ImapUnordered::new(items.into_iter(), self.ahead(), Box::new(move |item| pool.submit(function, item)))
+        ImapUnordered::new(items.into_iter(), self.owner.office.settings.workers, self.submitter(function))
     }
 
-    fn ahead(&self) -> usize {
-        self.owner.office.settings.workers.saturating_mul(AHEAD)
+    fn submitter<A, K, F>(&self, function: F) -> Box<dyn Submit<A, F::Output>>
+    where
+        A: Data,
+        K: 'static,
+        F: Function<A, K, Output: Send>,
+    {
+        Box::new(Submitter { pool: self.clone(), function, kind: PhantomData::<fn(K)> })
+    }
+}
+
+/// What a map calls, and where.
+struct Submitter<F, K> {
+    pool: ProcessPool,
+    function: F,
+    kind: PhantomData<fn(K)>,
+}
+
+impl<A, K, F> Submit<A, F::Output> for Submitter<F, K>
+where
+    A: Data,
+    K: 'static,
+    F: Function<A, K, Output: Send>,
+{
+    fn item(&self, item: A) -> Job<F::Output> {
+        self.pool.submit(self.function, item)
+    }
+
+    fn chunk(&self, items: Vec<A>) -> Job<Vec<Outcome<F::Output>>> {
+        let pack = move |room| luggage::encode_each(room, items.into_iter().map(Ok), Err::<A, String>);
+        self.pool.begin(registry::id_of_each::<F, A, K>(), pack, read_each)
     }
 }
 

@@ -25,16 +25,21 @@ pub(crate) use self::worker::live;
 
 use self::{
     desk::{Event, Why},
-    job::PoolJob,
+    job::{PoolJob, Read, read},
     office::{Home, Office},
     wire::JobHead,
 };
 use super::{Job, JobError, Shutdown};
 use crate::{
     doze::Doze,
-    process::{Data, Function, StartError, luggage, packet::Packet, registry},
+    process::{
+        Data, Function, StartError,
+        luggage::{self, EncodeError},
+        packet::Packet,
+        registry::{self, FunctionId},
+    },
 };
-use std::{fmt, pin::pin, sync::Arc, task::Context};
+use std::{fmt, io, pin::pin, sync::Arc, task::Context};
 
 /// Processes for jobs that compute (`ProcessPoolExecutor`, `multiprocessing.Pool`), or that must not harm this process when
 /// they crash. Cheap to clone; all clones are the one pool.
@@ -131,12 +136,28 @@ impl ProcessPool {
         F: Function<A, K>,
         F::Output: Send,
     {
+        let pack = move |room| {
+            let packet = luggage::encode_behind(room, &arguments);
+            // Descriptors among them are the worker's from now on.
+            drop(arguments);
+            packet
+        };
+        self.begin(registry::id_of::<F, A, K>(), pack, read)
+    }
+
+    /// Has a function called; with what, `pack` writes down behind room for a head.
+    fn begin<T: Send + 'static>(
+        &self,
+        function: io::Result<FunctionId>,
+        pack: impl FnOnce(Vec<u8>) -> Result<Packet, EncodeError>,
+        read: Read<T>,
+    ) -> Job<T> {
         let office = &self.owner.office;
         office.settle_here();
-        let job = Arc::new(PoolJob::<F::Output>::new(office));
-        let begun = registry::id_of::<F, A, K>().map_err(JobError::NoWorker).and_then(|function| {
-            let packet = self.pack(arguments)?;
-            let answered: Arc<PoolJob<F::Output>> = Arc::clone(&job);
+        let job = Arc::new(PoolJob::new(office, read));
+        let begun = function.map_err(JobError::NoWorker).and_then(|function| {
+            let packet = self.pack(pack)?;
+            let answered: Arc<PoolJob<T>> = Arc::clone(&job);
             office.submit(function.number(), packet, answered)
         });
         match begun {
@@ -146,14 +167,10 @@ impl ProcessPool {
         Job::new(job)
     }
 
-    /// Arguments, behind room for a head.
-    fn pack<A: Data>(&self, arguments: A) -> Result<Packet, JobError> {
+    fn pack(&self, pack: impl FnOnce(Vec<u8>) -> Result<Packet, EncodeError>) -> Result<Packet, JobError> {
         let mut bytes = Vec::with_capacity(64);
         bytes.extend_from_slice(&JobHead::ROOM);
-        let packet = luggage::encode_behind(bytes, &arguments);
-        // Descriptors among them are the worker's from now on.
-        drop(arguments);
-        let packet = packet.map_err(|error| JobError::Arguments(error.to_string()))?;
+        let packet = pack(bytes).map_err(|error| JobError::Arguments(error.to_string()))?;
         let (len, most) = (packet.bytes.len() - JobHead::ROOM.len(), self.owner.office.settings.max_message);
         if len > most {
             let what = format!(

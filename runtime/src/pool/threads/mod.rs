@@ -6,11 +6,17 @@ mod errand;
 
 pub use builder::ThreadPoolBuilder;
 
-use super::{Call, ImapUnordered, Job, JobError, Map, Shutdown, map::Submit};
+use super::{Call, ImapUnordered, Job, JobError, JobPanic, Map, Shutdown, map::Submit, ticket::Outcome};
 use crate::doze::Doze;
 use crew::Crew;
 use errand::Errand;
-use std::{fmt, pin::pin, sync::Arc, task::Context};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Context,
+};
 
 /// Threads for jobs that block or compute (`ThreadPoolExecutor`, `multiprocessing.dummy.Pool`). Cheap to clone; all clones are
 /// the one pool, and any thread may use it, whether it runs a runtime or not.
@@ -151,7 +157,7 @@ impl ThreadPool {
         R: Send + 'static,
         F: Fn(I::Item) -> R + Send + Sync + 'static,
     {
-        Map::new(items.into_iter(), self.max_threads(), self.submitter(f))
+        Map::new(items.into_iter(), self.max_threads(), self.submitter(move |item, _| f(item)))
     }
 
     /// The same, with the results in the order in which they come (`Pool.imap_unordered`).
@@ -161,19 +167,19 @@ impl ThreadPool {
         R: Send + 'static,
         F: Fn(I::Item) -> R + Send + Sync + 'static,
     {
-        ImapUnordered::new(items.into_iter(), self.max_threads(), self.submitter(f))
+        ImapUnordered::new(items.into_iter(), self.max_threads(), self.submitter(move |item, _| f(item)))
     }
 
-    fn submitter<A, R>(&self, f: impl Fn(A) -> R + Send + Sync + 'static) -> Submit<A, R>
+    /// For a map of `f`.
+    pub(super) fn submitter<A, R>(
+        &self,
+        f: impl Fn(A, &crew::Seat) -> R + Send + Sync + 'static,
+    ) -> Box<dyn Submit<A, R>>
     where
         A: Send + 'static,
         R: Send + 'static,
     {
-        let (pool, f) = (self.clone(), Arc::new(f));
-        Box::new(move |item| {
-            let f = Arc::clone(&f);
-            pool.begin(move |_| f(item))
-        })
+        Box::new(Submitter { pool: self.clone(), f: Arc::new(f) })
     }
 
     /// The most threads that it has.
@@ -248,6 +254,33 @@ impl ThreadPool {
         crew.close();
         crew.clear(|| JobError::Cancelled);
         crew.running()
+    }
+}
+
+/// What a map calls, and where.
+struct Submitter<F> {
+    pool: ThreadPool,
+    f: Arc<F>,
+}
+
+impl<A, R, F> Submit<A, R> for Submitter<F>
+where
+    A: Send + 'static,
+    R: Send + 'static,
+    F: Fn(A, &crew::Seat) -> R + Send + Sync + 'static,
+{
+    fn item(&self, item: A) -> Job<R> {
+        let f = Arc::clone(&self.f);
+        self.pool.begin(move |seat| f(item, seat))
+    }
+
+    fn chunk(&self, items: Vec<A>) -> Job<Vec<Outcome<R>>> {
+        let f = Arc::clone(&self.f);
+        self.pool.begin(move |seat| {
+            let call = |item| catch_unwind(AssertUnwindSafe(|| f(item, seat)));
+            let failed = |payload| JobError::Panicked(JobPanic::here(payload));
+            items.into_iter().map(|item| call(item).map_err(failed)).collect()
+        })
     }
 }
 

@@ -23,6 +23,10 @@ use std::{
 /// So many peers may be about to say who they are. More wait in the system's queue.
 const MAX_PENDING: usize = 256;
 
+/// Where all places are taken, so much sooner is who says nothing given up: hundreds of silent peers cannot keep everybody else
+/// out for as long as each of them may take.
+const CROWDED: u32 = 10;
+
 /// A client answers at once, with a hundred bytes; who has not after this long has nothing to say.
 const DEFAULT_HANDSHAKE_TIME: Duration = Duration::from_secs(1);
 
@@ -126,7 +130,7 @@ impl Listener {
     /// Dropped before it is ready, it leaves everybody where they are, and the next call goes on.
     pub async fn accept<Out, In>(&mut self) -> io::Result<Connection<Out, In>> {
         loop {
-            let earliest = self.pending.first().map(|pending| pending.deadline);
+            let earliest = self.earliest();
             let turn = poll_fn(|context| self.turn(Some(context)));
             let done = match earliest {
                 // The next turn finds out whose time is over.
@@ -162,12 +166,22 @@ impl Listener {
     fn blocking_wait(&self) -> io::Result<()> {
         let door = (self.pending.len() < MAX_PENDING).then(|| self.as_fd());
         let fds: Vec<BorrowedFd<'_>> = self.pending.iter().map(AsFd::as_fd).chain(door).collect();
-        let earliest = self.pending.first().map(|pending| pending.deadline);
-        let left = earliest.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = self.earliest().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match blocking::any_readable(&fds, left) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// How much of everybody's time is cut off.
+    fn hurry(&self) -> Duration {
+        let is_crowded = self.pending.len() >= MAX_PENDING;
+        if is_crowded { self.terms.patience - self.terms.patience / CROWDED } else { Duration::ZERO }
+    }
+
+    /// When the next one's time is over.
+    fn earliest(&self) -> Option<Instant> {
+        self.pending.first().map(|pending| pending.deadline.saturating_sub(self.hurry()))
     }
 
     /// Goes on as far as is possible now. `None`: there are other deadlines than before.
@@ -177,8 +191,9 @@ impl Listener {
     ) -> Poll<io::Result<Option<Connection<Out, In>>>> {
         let now = Instant::now();
         let mut index = 0;
-        while let Some(pending) = self.pending.get_mut(index) {
-            match pending.poll_until(now, context.as_deref_mut()) {
+        while index < self.pending.len() {
+            let now = now.saturating_add(self.hurry());
+            match self.pending[index].poll_until(now, context.as_deref_mut()) {
                 Poll::Pending => index += 1,
                 Poll::Ready(Err(refusal)) => {
                     drop(self.pending.remove(index));
@@ -260,8 +275,8 @@ impl ListenerBuilder {
         self
     }
 
-    /// How long a peer may take to say who it is: 1 s unless this is said. Only time during which [`Listener::accept`] is
-    /// awaited counts against it.
+    /// How long a peer may take to say who it is: 1 s unless this is said, and a tenth of it while 256 are about to. Only time
+    /// during which [`Listener::accept`] is awaited counts against it.
     pub fn handshake_timeout(mut self, limit: Duration) -> Self {
         self.terms.patience = limit;
         self

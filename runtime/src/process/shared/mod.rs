@@ -41,14 +41,20 @@ use runtime_io::shared::{Answer, Board, Kind, Want};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{io, sync::Arc, time::Duration};
 
-/// Waits in a task; `None`: `limit` was over before.
-async fn wait(board: &Arc<Board>, want: Want, limit: Option<Duration>) -> io::Result<Option<Answer>> {
+/// Waits in a task; `None`: `limit` was over before. To drop it is to drop the board's `Wait`, also before it was polled.
+fn wait(
+    board: &Arc<Board>,
+    want: Want,
+    limit: Option<Duration>,
+) -> impl Future<Output = io::Result<Option<Answer>>> {
     let mut wait = board.wait(want);
-    let Some(limit) = limit else { return wait.await.map(Some) };
-    if let Ok(answer) = timeout(limit, &mut wait).await {
-        return answer.map(Some);
+    async move {
+        let Some(limit) = limit else { return wait.await.map(Some) };
+        if let Ok(answer) = timeout(limit, &mut wait).await {
+            return answer.map(Some);
+        }
+        if wait.give_up() { Ok(None) } else { wait.await.map(Some) }
     }
-    if wait.give_up() { Ok(None) } else { wait.await.map(Some) }
 }
 
 /// Waits with the thread, or with the greenlet that runs on it.

@@ -2,14 +2,16 @@
 
 use super::{
     Barrier, BarrierError, BoundedSemaphore, Condition, Event, Lock, LockError, RLock, Semaphore,
-    SharedArray, SharedValue,
+    SharedArray, SharedValue, wait,
 };
 use crate::{
     process::{Data, luggage},
     spawn,
+    sync::channel,
     task::yield_now,
     time::{Instant, timeout},
 };
+use runtime_io::shared::Want;
 use std::{
     cell::{Cell, RefCell},
     future::Future,
@@ -387,6 +389,51 @@ fn one_thing_is_not_taken_for_another() {
 }
 
 #[test]
+fn who_gives_up_before_it_has_begun_to_wait_gives_up_the_lock() {
+    let ours = Lock::new().unwrap();
+    for limit in [None, Some(LONG)] {
+        let guard = ours.blocking_acquire().unwrap();
+        let waits = wait(ours.board(), Want::Notification, limit);
+        std::mem::forget(guard);
+        drop(waits);
+        assert!(!ours.locked());
+    }
+}
+
+/// Whenever that is: where it asks for the lock, where it waits, and where it has been notified.
+#[cfg(feature = "greenlet")]
+#[test]
+fn a_greenlet_that_is_killed_at_any_turn_of_a_wait_leaves_the_lock_to_others() {
+    for (turns, limit) in (0..12).flat_map(|turns| [(turns, None), (turns, Some(LONG))]) {
+        let ours = Condition::new().unwrap();
+        let theirs = other(&ours);
+        run(async {
+            let first = ours.lock().await.unwrap();
+            let condition = ours.clone();
+            let greenlet = crate::greenlet::spawn(move || {
+                let guard = condition.blocking_lock().unwrap();
+                match limit {
+                    None => drop(condition.blocking_wait(guard)),
+                    Some(limit) => drop(condition.blocking_wait_timeout(guard, limit)),
+                }
+            });
+            yield_now().await;
+            drop(first);
+            for turn in 0..turns {
+                yield_now().await;
+                if turn == 6 {
+                    theirs.notify_all(&theirs.lock().await.unwrap());
+                }
+            }
+            greenlet.cancel();
+            let _ = greenlet.await;
+            drop(theirs.lock().await.unwrap());
+            assert_eq!(theirs.notify_all(&theirs.lock().await.unwrap()), 0, "nobody waits");
+        });
+    }
+}
+
+#[test]
 fn who_waits_is_woken_and_does_not_look_twenty_times_a_second() {
     let ours = Lock::new().unwrap();
     let theirs = other(&ours);
@@ -407,6 +454,31 @@ fn who_waits_is_woken_and_does_not_look_twenty_times_a_second() {
             told.recv().unwrap();
             guard = Some(ours.blocking_acquire().unwrap());
         }
+    });
+    assert!(begun.elapsed() < Duration::from_millis(200 * 25), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_task_that_waits_is_rung_for_and_does_not_look_twenty_times_a_second() {
+    let ours = Lock::new().unwrap();
+    let theirs = other(&ours);
+    let begun = Instant::now();
+    run(async move {
+        let (telling, mut told) = channel(1);
+        let mut guard = Some(ours.acquire().await.unwrap());
+        let partner = spawn(async move {
+            for _ in 0..200 {
+                let guard = theirs.acquire().await.unwrap();
+                telling.send(()).await.unwrap();
+                drop(guard);
+            }
+        });
+        for _ in 0..200 {
+            drop(guard.take());
+            told.recv().await.unwrap();
+            guard = Some(ours.acquire().await.unwrap());
+        }
+        partner.await.unwrap();
     });
     assert!(begun.elapsed() < Duration::from_millis(200 * 25), "{:?}", begun.elapsed());
 }

@@ -4,6 +4,10 @@
 //! writes its number in the bag; the decoder takes it out again. Whoever serialises such a value otherwise has no bag, and is
 //! told so.
 
+mod each;
+
+pub(crate) use each::{decode_each, encode_each};
+
 use super::packet::{MAX_DESCRIPTORS, Packet};
 use crate::guarded;
 use runtime_executor::current;
@@ -35,6 +39,31 @@ impl Bag {
         let result = f(there.as_mut().and_then(|bag| bag.downcast_mut()));
         current::replace_bag(there);
         result
+    }
+
+    /// How many descriptors were left in the one that is open.
+    fn count() -> usize {
+        Self::with(|bag| match bag {
+            Some(Self::Packing { descriptors, .. }) => descriptors.len(),
+            _ => 0,
+        })
+    }
+
+    /// Takes back what was left in the open one beyond so many, which belongs to nothing.
+    fn take_back(to: usize) {
+        Self::with(|bag| {
+            if let Some(Self::Packing { descriptors, .. }) = bag {
+                descriptors.truncate(to);
+            }
+        });
+    }
+
+    /// What was noted in the open one since the last time.
+    fn take_problem() -> Option<String> {
+        Self::with(|bag| match bag {
+            Some(Self::Packing { problem, .. } | Self::Unpacking { problem, .. }) => problem.take(),
+            None => None,
+        })
     }
 
     /// The system's refusal, to be told when the encoder or decoder has given up: formats forget what an error says.
@@ -91,12 +120,17 @@ pub(crate) fn encode_behind<T: Serialize + ?Sized>(bytes: Vec<u8>, value: &T) ->
         _ => (Vec::new(), None),
     };
     match encoded {
-        Ok(_) if descriptors.len() > MAX_DESCRIPTORS => Err(EncodeError(format!(
-            "it has {} descriptors, and no more than {MAX_DESCRIPTORS} go with one message",
-            descriptors.len()
-        ))),
-        Ok(bytes) => Ok(Packet { bytes, descriptors }),
+        Ok(bytes) => pack(bytes, descriptors),
         Err(error) => Err(EncodeError(problem.unwrap_or_else(|| error.to_string()))),
+    }
+}
+
+fn pack(bytes: Vec<u8>, descriptors: Vec<OwnedFd>) -> Result<Packet, EncodeError> {
+    match descriptors.len() {
+        count if count > MAX_DESCRIPTORS => Err(EncodeError(format!(
+            "it has {count} descriptors, and no more than {MAX_DESCRIPTORS} go with one message"
+        ))),
+        _ => Ok(Packet { bytes, descriptors }),
     }
 }
 

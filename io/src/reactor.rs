@@ -18,7 +18,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
     rc::Rc,
     sync::Arc,
-    task::{Context, Wake, Waker},
+    task::{Wake, Waker},
     time::Duration,
 };
 
@@ -204,16 +204,25 @@ impl Reactor {
     }
 
     /// Takes the event that an operation may go by. If there is none its waiter is seated when this returns.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn ask(
         &self,
         token: Token,
         direction: Direction,
         id: &mut WaiterId,
-        context: &Context<'_>,
+        waker: &Waker,
     ) -> Standing {
-        // Made, and what it replaces dropped, outside the borrow: for a foreign waker that is anybody's code.
-        let mut waiter = Some(Waiter::new(context.waker()));
+        // Who has not waited before will nearly always have to now; who has comes because of an event, or for nothing.
+        let standing =
+            if id.is_none() { None } else { self.table.borrow_mut().look(token, direction, *id, waker) };
+        standing.unwrap_or_else(|| self.sit_down(token, direction, id, waker))
+    }
+
+    #[inline(never)]
+    fn sit_down(&self, token: Token, direction: Direction, id: &mut WaiterId, waker: &Waker) -> Standing {
+        // Made, and what it replaces dropped, outside the borrow: for a foreign waker that is anybody's code, after which
+        // things may stand otherwise.
+        let mut waiter = Some(Waiter::new(waker));
         self.table.borrow_mut().ask(token, direction, id, &mut waiter)
     }
 

@@ -30,7 +30,7 @@ use crate::{
     knowledge::Knowledge,
     pulse::Pulse,
     reactor::Reactor,
-    source::{Direction, Reading, Side, Standing, WaiterId, Writing},
+    source::{Direction, Standing, WaiterId},
     sys,
 };
 use mio::Token;
@@ -66,7 +66,7 @@ pub(crate) enum Step<R> {
 /// Everything below is written by the owner's thread alone, `runtime` apart; `Relaxed` will do, since whatever moved
 /// the handle to another thread has ordered these too. Only `close` may run beside the first wait on another thread:
 /// it writes `runtime` and reads `token`, while [`register`](Self::register) writes `token` before
-/// [`sit_down`](Self::sit_down) reads `runtime`, so one of the two sees the other.
+/// [`ask`](Self::ask) reads `runtime`, so one of the two sees the other.
 #[derive(Debug)]
 pub(crate) struct Registration {
     /// Bits of the runtime, 0 while unregistered; with [`CLOSED`], which makes them nobody's.
@@ -173,8 +173,7 @@ impl Registration {
             if !self.is_usable_here() {
                 return Poll::Ready(Err(self.refusal()));
             }
-        } else if waiter.is_none() || !self.take_event(direction) {
-            // Who has not waited before will nearly always have to now; who has comes because of an event.
+        } else {
             ready!(self.ask(fd, direction, waiter, context))?;
         }
         // Not before the wait: a task that waits for a thousand sockets at once must get round to all of them.
@@ -317,11 +316,15 @@ impl Registration {
         waiter: &mut WaiterId,
         context: &Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let standing = match direction {
-            Direction::Read => self.sit_down::<Reading>(waiter, context),
-            Direction::Write => self.sit_down::<Writing>(waiter, context),
-        };
-        match standing {
+        let (runtime, token) = (self.runtime.load(SeqCst), self.token());
+        let standing = current::with_extension(|reactor: &Rc<Reactor>| {
+            if reactor.runtime() == runtime {
+                reactor.ask(token, direction, waiter, context.waker())
+            } else {
+                Standing::Gone
+            }
+        });
+        match standing.unwrap_or(Standing::Gone) {
             Standing::Waiting => {
                 self.waits(direction, true);
                 rearm(&fd, self)?;
@@ -334,20 +337,6 @@ impl Registration {
             }
             Standing::Gone => Poll::Ready(Err(self.refusal())),
         }
-    }
-
-    /// The part of [`ask`](Self::ask) that is the same for all who wait on one side.
-    #[inline(never)]
-    fn sit_down<S: Side>(&self, waiter: &mut WaiterId, context: &Context<'_>) -> Standing {
-        let (runtime, token) = (self.runtime.load(SeqCst), self.token());
-        let standing = current::with_extension(|reactor: &Rc<Reactor>| {
-            if reactor.runtime() == runtime {
-                reactor.ask(token, S::DIRECTION, waiter, context)
-            } else {
-                Standing::Gone
-            }
-        });
-        standing.unwrap_or(Standing::Gone)
     }
 
     /// Has the next operation of this thread try, whatever is known: for those of whose readiness no event may tell.

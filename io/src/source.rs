@@ -7,7 +7,7 @@
 use mio::{Token, event::Event};
 use runtime_executor::Waiter;
 use slab::Slab;
-use std::{fmt, num::NonZeroU32, os::fd::RawFd};
+use std::{fmt, num::NonZeroU32, os::fd::RawFd, task::Waker};
 
 /// What a waiter waits for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -359,6 +359,25 @@ impl Table {
     #[inline]
     pub(crate) fn take_event(&mut self, token: Token, direction: Direction) -> Option<Readiness> {
         self.source(token)?.take_event(direction)
+    }
+
+    /// How an operation stands, with the event taken if there is one: a poll for nothing finds whom it would seat in the
+    /// seat. `None` if more than a look is needed, which is for [`ask`](Self::ask).
+    #[inline(always)]
+    pub(crate) fn look(
+        &mut self,
+        token: Token,
+        direction: Direction,
+        id: WaiterId,
+        waker: &Waker,
+    ) -> Option<Standing> {
+        let Some(source) = self.source(token) else { return Some(Standing::Gone) };
+        if let Some(event) = source.take_event(direction) {
+            return Some(Standing::Ready(event));
+        }
+        let (seat, seated) = source.seat(direction);
+        let is_seated = *seated == id && seat.as_ref().is_some_and(|seat| seat.will_wake(waker));
+        is_seated.then_some(Standing::Waiting)
     }
 
     /// Takes the event that an operation may go by. If there is none, seats its waiter, which gets a number if it

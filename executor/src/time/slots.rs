@@ -145,6 +145,27 @@ impl Slots {
         waiter
     }
 
+    /// The entry is nobody's, though it stays in its list. The waiter is the caller's to drop.
+    #[inline]
+    pub(super) fn vacate(&mut self, index: u32) -> Option<Waiter> {
+        let entry = &mut self.entries[index as usize];
+        entry.sequence = 0;
+        entry.waiter.take()
+    }
+
+    /// The entry, nobody's so far, is that of another timer, which belongs into the same list.
+    #[inline]
+    pub(super) fn take_over(&mut self, index: u32, sequence: u64, waiter: Waiter, at: u64) {
+        let entry = &mut self.entries[index as usize];
+        let list = &mut self.lists[entry.list as usize];
+        list.is_stale |= entry.at == list.min;
+        list.min = list.min.min(at);
+        entry.at = at;
+        entry.sequence = sequence;
+        entry.waiter = Some(waiter);
+        self.earn_search();
+    }
+
     /// Gives memory back after most timers have gone. Paid for by the three quarters that were removed.
     #[cold]
     fn shrink(&mut self) {

@@ -13,6 +13,10 @@
 //!      remove and reset take a timer out of any of these places in O(1)
 //! ```
 //!
+//! A limit that is lifted is often followed by the next one, of the same length: a server's, for instance, from request to
+//! request. So the first timer that is removed in a turn stays in its list, without its name and its waiter, until somebody
+//! sets one that belongs into the same list and takes its place over, or until the wheel is looked at.
+//!
 //! All of it is plain data: nothing here reads a clock, wakes a task or drops a waker; those are handed to the caller.
 
 use std::task::Waker;
@@ -76,6 +80,8 @@ pub(crate) struct Wheel {
     last_sequence: u64,
     /// Timers that will fire: fresh, in a slot or due.
     live: usize,
+    /// The first timer that was removed since the wheel was last looked at, while it hangs in its list still.
+    spare: Option<u32>,
 }
 
 impl Wheel {
@@ -88,6 +94,7 @@ impl Wheel {
             position: 0,
             last_sequence: 0,
             live: 0,
+            spare: None,
         }
     }
 
@@ -107,15 +114,30 @@ impl Wheel {
     #[inline]
     pub(crate) fn insert(&mut self, when: When, waiter: Waiter) -> Key {
         let sequence = self.take_sequence();
+        let place = self.place_for(when);
+        if let Some((at, list)) = place
+            && let Some(index) = self.spare
+            && self.slots.entry(index).list == list
+        {
+            self.spare = None;
+            self.live += 1;
+            self.slots.take_over(index, sequence, waiter, at);
+            return Key { index, sequence };
+        }
         let index = self.slots.insert(sequence, waiter);
-        self.arm(index, when);
+        self.arm(index, place);
         Key { index, sequence }
     }
 
     /// Forgets a timer; the waiter is the caller's to drop.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) -> Option<Waiter> {
-        self.slots.find(key)?;
+        let place = self.slots.find(key)?.place;
+        if place == Place::Linked && self.spare.is_none() {
+            self.spare = Some(key.index);
+            self.live -= 1;
+            return self.slots.vacate(key.index);
+        }
         self.disarm(key.index);
         self.slots.remove(key.index)
     }
@@ -129,7 +151,7 @@ impl Wheel {
         self.disarm(key.index);
         let sequence = self.take_sequence();
         self.slots.entry_mut(key.index).sequence = sequence;
-        self.arm(key.index, when);
+        self.arm(key.index, self.place_for(when));
         Some(Key { index: key.index, sequence })
     }
 
@@ -181,11 +203,12 @@ impl Wheel {
     /// Notes the reading and gives the fresh timers their deadlines.
     pub(crate) fn settle(&mut self, now: u64) {
         self.now = self.now.max(now);
+        self.clear_spare();
         while let Some(index) = self.slots.head(FRESH) {
             self.slots.unlink(index, Place::Never);
             self.live -= 1;
             let delay = self.slots.entry(index).at;
-            self.arm(index, When::At(self.now + delay));
+            self.arm(index, self.place_for(When::At(self.now + delay)));
         }
     }
 
@@ -221,6 +244,7 @@ impl Wheel {
     /// It is exact, with one exception: after the earliest timer of a slot of more than 64 was cancelled it may be the
     /// cancelled one's, once (see [`Slots::minimum`]).
     pub(crate) fn next_deadline(&mut self) -> Option<u64> {
+        self.clear_spare();
         if self.moving.is_some() || self.slots.head(FRESH).is_some() {
             return Some(self.now);
         }
@@ -244,17 +268,23 @@ impl Wheel {
         self.last_sequence
     }
 
-    /// Never -> Linked, unless the time lies beyond all times.
+    /// What an entry notes as its time, and the list for it; `None` if the time lies beyond all times.
     #[inline]
-    fn arm(&mut self, index: u32, when: When) {
-        let (at, list) = match when {
-            When::After(delay) if delay < FOREVER => (delay, FRESH),
+    fn place_for(&self, when: When) -> Option<(u64, u16)> {
+        match when {
+            When::After(delay) if delay < FOREVER => Some((delay, FRESH)),
             When::At(at) if at < FOREVER => {
                 let at = at.max(self.now);
-                (at, self.slot_of(at))
+                Some((at, self.slot_of(at)))
             }
-            When::After(_) | When::At(_) => return,
-        };
+            When::After(_) | When::At(_) => None,
+        }
+    }
+
+    /// Never -> Linked, if there is a place for it.
+    #[inline]
+    fn arm(&mut self, index: u32, place: Option<(u64, u16)>) {
+        let Some((at, list)) = place else { return };
         self.live += 1;
         self.slots.entry_mut(index).at = at;
         self.slots.link(index, list);
@@ -270,6 +300,16 @@ impl Wheel {
         }
         self.live -= 1;
         self.slots.earn_search();
+    }
+
+    /// The place of the spare timer is nobody's any more.
+    #[inline]
+    fn clear_spare(&mut self) {
+        if let Some(index) = self.spare.take() {
+            self.slots.unlink(index, Place::Never);
+            self.slots.earn_search();
+            self.slots.remove(index);
+        }
     }
 
     #[cold]

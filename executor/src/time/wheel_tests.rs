@@ -161,7 +161,7 @@ fn compare_with_model(seed: u64, steps: u32, crowd: usize) {
     }
     let left: Vec<Key> = model.timers.iter().map(|timer| timer.key).collect();
     forget(&mut wheel, &left);
-    assert_eq!((wheel.live(), wheel.slots.len()), (0, 0));
+    assert_eq!((wheel.live(), wheel.next_deadline(), wheel.slots.len()), (0, None, 0));
 }
 
 #[test]
@@ -240,6 +240,34 @@ fn a_stale_key_finds_nothing() {
     assert_eq!(wheel.reset(old, When::After(1)), None);
     assert!(wheel.set_waiter(old, Waiter::new(Waker::noop())).is_some(), "it is given back");
     assert!(matches!(wheel.look(new, Waker::noop()), Look::Waiting { .. }));
+}
+
+#[test]
+fn a_place_that_waits_to_be_taken_over_is_no_timer() {
+    let mut wheel = Wheel::new();
+    let (first, second) = (insert(&mut wheel, When::At(700 * MS)), insert(&mut wheel, When::At(705 * MS)));
+    assert!(wheel.remove(first).is_some(), "the waiter is given back at once");
+    assert_eq!((wheel.live(), wheel.look(first, Waker::noop())), (1, Look::Gone));
+    assert!(wheel.remove(first).is_none());
+    wheel.for_each_waiter(0, |_, at| assert_eq!(at, Some(705 * MS), "nobody else waits"));
+
+    // For about the same time: in its place. For another: beside it.
+    let later = insert(&mut wheel, When::At(710 * MS));
+    assert_eq!((later.index, wheel.live()), (first.index, 2));
+    assert_eq!(wheel.next_deadline(), Some(705 * MS), "not that of who had the place before");
+    assert!(wheel.remove(second).is_some());
+    let soon = insert(&mut wheel, When::At(3 * MS));
+    assert_ne!(soon.index, second.index);
+    assert_eq!((wheel.next_deadline(), wheel.slots.len()), (Some(3 * MS), 2), "nobody has taken it over");
+    assert_eq!(fire(&mut wheel, 709 * MS), [soon]);
+    assert_eq!(fire(&mut wheel, 710 * MS), [later]);
+
+    // Its time comes before anybody looked.
+    let mut wheel = Wheel::new();
+    let gone = insert(&mut wheel, When::After(MS));
+    wheel.remove(gone);
+    assert_eq!(fire(&mut wheel, 5 * MS), []);
+    assert_eq!((wheel.next_deadline(), wheel.slots.len()), (None, 0));
 }
 
 #[test]
@@ -331,7 +359,7 @@ fn cancelled_timers_leave_no_memory_behind() {
             keys.reverse();
         }
         forget(&mut wheel, &keys);
-        assert_eq!((wheel.live(), wheel.slots.len(), wheel.next_deadline()), (0, 0, None));
+        assert_eq!((wheel.live(), wheel.next_deadline(), wheel.slots.len()), (0, None, 0));
         assert!(wheel.slots.capacity() <= SHRINK_ABOVE, "{}", wheel.slots.capacity());
     }
 }

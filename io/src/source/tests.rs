@@ -130,3 +130,27 @@ fn polling_again_moves_the_wake_to_the_last_waker() {
     woken.into_iter().for_each(Waiter::wake);
     assert_eq!((first.0.load(Ordering::Relaxed), second.0.load(Ordering::Relaxed)), (0, 1));
 }
+
+#[test]
+fn who_is_seated_already_is_found_so_and_no_other() {
+    let mut table = Table::default();
+    let token = table.insert(7).unwrap();
+    let (ours, other) = (Waker::from(Arc::<Counter>::default()), Waker::from(Arc::<Counter>::default()));
+    let mut look = |id, waker| table.look(token, Direction::Read, id, waker);
+    assert!(
+        look(WaiterId::NONE, &ours).is_none() && look(WaiterId::shared(), &ours).is_none(),
+        "nobody sits"
+    );
+    let mut id = WaiterId::shared();
+    assert!(matches!(seat(&mut table, token, Direction::Read, &mut id, &ours), Standing::Waiting));
+
+    assert!(matches!(table.look(token, Direction::Read, id, &ours), Some(Standing::Waiting)));
+    assert!(table.look(token, Direction::Read, id, &other).is_none(), "another task is to take the seat");
+    assert!(table.look(token, Direction::Write, id, &ours).is_none(), "of the other direction");
+    assert!(table.look(token, Direction::Read, WaiterId::NONE, &ours).is_none(), "a seat of his own");
+    table.deliver(token, Readiness::READABLE, &mut Vec::new());
+    assert!(matches!(table.look(token, Direction::Read, id, &ours), Some(Standing::Ready(_))));
+    assert!(table.look(token, Direction::Read, id, &ours).is_none(), "the event is taken once");
+    table.remove(token, &mut Vec::new());
+    assert!(matches!(table.look(token, Direction::Read, id, &ours), Some(Standing::Gone)));
+}

@@ -107,8 +107,14 @@ const FEW_BYTES: usize = 2048;
 /// The bytes of all the slices, one behind the other; `None` if they are more than there is room for.
 #[expect(unsafe_code, reason = "the room is not zeroed first")]
 fn put_together<'a>(bufs: &[IoSlice<'_>], room: &'a mut [mem::MaybeUninit<u8>]) -> Option<&'a [u8]> {
-    let length = bufs.iter().map(|buf| buf.len()).sum();
-    let room = room.get_mut(..length)?;
+    let mut length = 0;
+    for buf in bufs {
+        length += buf.len();
+        if length > room.len() {
+            return None;
+        }
+    }
+    let room = &mut room[..length];
     let mut rest = &mut *room;
     for buf in bufs {
         let (here, behind) = rest.split_at_mut(buf.len());

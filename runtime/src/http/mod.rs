@@ -30,7 +30,8 @@
 //! # }
 //! ```
 //!
-//! In the place of `handler` may stand an `axum::Router`, or any service of `tower`.
+//! In the place of `handler` may stand an `axum::Router`, or any service of `tower`. A router makes its routes ready for each
+//! request, unless its `with_state(())` has done so once.
 //!
 //! - **Connections** are those of a [`net::Server`](crate::net::Server), in whose tasks HTTP is spoken: what it says of
 //!   accepting, descriptors, counting and draining holds. [`Serve::server`] is a handle of it.

@@ -5,6 +5,7 @@ use std::io;
 use std::net;
 use std::os::unix::process::parent_id;
 
+use axum::Router;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use runtime::cluster::{self, Cluster};
@@ -22,7 +23,10 @@ pub(super) fn serve(listener: net::TcpListener, kind: Kind) {
             Kind::Gathering => accept(listener, |stream| service::http1(stream, Timer, true)).await,
             Kind::Http2 => accept(listener, |stream| service::http2(stream, Timer, LocalExecutor)).await,
             Kind::Served => drop(http::serve(listener, service::hyper()).await.expect("it serves for ever")),
-            Kind::Axum => drop(http::serve(listener, service::router()).await.expect("it serves for ever")),
+            Kind::Axum => {
+                let router: Router = service::router().with_state(());
+                drop(http::serve(listener, router).await.expect("it serves for ever"));
+            }
             Kind::Workers => unreachable!("they bind for themselves"),
         }
     });

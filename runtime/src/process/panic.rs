@@ -5,6 +5,7 @@ use std::{
     any::Any,
     error::Error,
     fmt,
+    marker::PhantomData,
     panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind},
     sync::{Mutex, MutexGuard, Once, PoisonError},
     thread::{self, ThreadId},
@@ -20,9 +21,12 @@ pub struct RemotePanic {
 /// Longer messages are cut: a panic is to be read by people.
 const MAX_MESSAGE_BYTES: usize = 16 << 10;
 
-/// The threads that are inside of [`catch`], and the last panic of each. Panics of others are nobody's business here: there may
-/// be any number of those, and nobody would take them out again.
-static INSIDE: Mutex<Vec<(ThreadId, Option<RemotePanic>)>> = Mutex::new(Vec::new());
+/// A thread on which panics are caught, and the last one of them.
+type Inside = (ThreadId, Option<RemotePanic>);
+
+/// One for each [`Catcher`]. Panics of other threads are nobody's business here: there may be any number of those, and nobody
+/// would take them out again.
+static INSIDE: Mutex<Vec<Inside>> = Mutex::new(Vec::new());
 
 impl RemotePanic {
     /// What was said. Of a payload that is no text: that it is none.
@@ -49,47 +53,69 @@ impl RemotePanic {
 
 /// Calls `f`; its panic is kept, with the place where it happened.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, RemotePanic> {
-    static HOOK: Once = Once::new();
-    // In the middle of a panic the standard library does not let anybody change the hook: then there is no place to be told.
-    if !thread::panicking() {
-        HOOK.call_once(|| {
-            let former = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                note(info);
-                former(info);
-            }));
-        });
-    }
-    inside().push((thread::current().id(), None));
-    let caught = catch_unwind(AssertUnwindSafe(f));
-    let noted = leave();
-    caught.map_err(|payload| {
-        let panic = RemotePanic::new(&*payload, None);
-        // What the payload does when it is dropped is no reason to end.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
-        }
-        // One that was caught further in is not this one.
-        noted.filter(|noted| noted.message == panic.message).unwrap_or(panic)
-    })
+    Catcher::new().catch(f)
 }
 
-fn inside() -> MutexGuard<'static, Vec<(ThreadId, Option<RemotePanic>)>> {
+/// Catches the panics of many calls on the thread that has made it, which is noted once for all of them.
+pub(crate) struct Catcher {
+    /// It is the thread's.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Catcher {
+    pub(crate) fn new() -> Self {
+        static HOOK: Once = Once::new();
+        // In the middle of a panic the standard library does not let anybody change the hook: then there is no place to be told.
+        if !thread::panicking() {
+            HOOK.call_once(|| {
+                let former = panic::take_hook();
+                panic::set_hook(Box::new(move |info| {
+                    note(info);
+                    former(info);
+                }));
+            });
+        }
+        inside().push((thread::current().id(), None));
+        Self { not_send: PhantomData }
+    }
+
+    /// See [`catch`].
+    pub(crate) fn catch<R>(&self, f: impl FnOnce() -> R) -> Result<R, RemotePanic> {
+        catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+            let noted = last_of(&mut inside(), thread::current().id()).and_then(|(_, noted)| noted.take());
+            let panic = RemotePanic::new(&*payload, None);
+            // What the payload does when it is dropped is no reason to end.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+            // One that was caught further in is not this one.
+            noted.filter(|noted| noted.message == panic.message).unwrap_or(panic)
+        })
+    }
+}
+
+impl Drop for Catcher {
+    fn drop(&mut self) {
+        let (mut inside, this) = (inside(), thread::current().id());
+        if let Some(at) = inside.iter().rposition(|(thread, _)| *thread == this) {
+            inside.remove(at);
+        }
+    }
+}
+
+fn inside() -> MutexGuard<'static, Vec<Inside>> {
     INSIDE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn note(info: &PanicHookInfo<'_>) {
-    let this = thread::current().id();
-    if let Some((_, noted)) = inside().iter_mut().rfind(|(thread, _)| *thread == this) {
+    if let Some((_, noted)) = last_of(&mut inside(), thread::current().id()) {
         *noted = Some(RemotePanic::new(info.payload(), info.location().map(ToString::to_string)));
     }
 }
 
-/// What was noted for this thread.
-fn leave() -> Option<RemotePanic> {
-    let (mut inside, this) = (inside(), thread::current().id());
-    let at = inside.iter().rposition(|(thread, _)| *thread == this)?;
-    inside.remove(at).1
+/// What is noted for a thread by the innermost that catches there.
+fn last_of(inside: &mut [Inside], this: ThreadId) -> Option<&mut Inside> {
+    inside.iter_mut().rfind(|(thread, _)| *thread == this)
 }
 
 impl fmt::Display for RemotePanic {
@@ -107,7 +133,7 @@ impl Error for RemotePanic {}
 
 #[cfg(test)]
 mod tests {
-    use super::catch;
+    use super::{Catcher, catch};
     use std::{
         panic::{catch_unwind, panic_any, resume_unwind},
         thread,
@@ -130,6 +156,17 @@ mod tests {
         let passed_on = passed_on.unwrap_err();
         assert_eq!((passed_on.message(), passed_on.location()), ("passed on", None));
         assert_eq!(catch(|| panic_any(7)).unwrap_err().message(), "a payload that is no text");
+    }
+
+    #[test]
+    fn one_catcher_catches_many_and_each_has_its_place() {
+        let catcher = Catcher::new();
+        let first = catcher.catch(|| panic!("too much")).unwrap_err();
+        assert_eq!(catcher.catch(|| 7), Ok(7));
+        let second = catcher.catch(|| panic!("too much")).unwrap_err();
+        assert_ne!(first.location().unwrap(), second.location().unwrap());
+        let passed_on = catcher.catch(|| resume_unwind(Box::new("too much"))).unwrap_err();
+        assert_eq!((passed_on.message(), passed_on.location()), ("too much", None));
     }
 
     #[test]

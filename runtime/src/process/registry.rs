@@ -23,7 +23,7 @@ use super::{
     host::Host,
     luggage::{self, DecodeError, EncodeError},
     packet::Packet,
-    panic::{self, RemotePanic},
+    panic::{self, Catcher, RemotePanic},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -306,9 +306,10 @@ fn call_each<F: Function<A, K>, A: super::Data, K: 'static>(
     arguments: Packet,
     reply: Vec<u8>,
 ) -> Result<Packet, CallError> {
+    let catcher = Catcher::new();
     let call = |arguments: Result<Result<A, String>, DecodeError>| {
         let arguments = arguments.map_err(|error| Mishap::Arguments(error.0))?.map_err(Mishap::Arguments)?;
-        panic::catch(|| the::<F>().call(arguments, host)).map_err(Mishap::Panicked)
+        catcher.catch(|| the::<F>().call(arguments, host)).map_err(Mishap::Panicked)
     };
     let arguments = luggage::decode_each(offset, arguments).map_err(CallError::Arguments)?;
     // All of them, before any is written down: nothing of an encoder's is around when they are called.

@@ -40,11 +40,13 @@ impl<T: Send + 'static> Portion<T> {
             Self::Chunk { job, items } => (job, *items),
         };
         let outcomes = match ready!(Pin::new(&mut job.0).poll(context)) {
-            Ok(outcomes) if outcomes.len() == items => outcomes,
-            Ok(outcomes) => {
+            // Only what has come from another process may be something else.
+            #[cfg(feature = "process-pool")]
+            Ok(outcomes) if outcomes.len() != items => {
                 let what = format!("{} results have come for a chunk of {items} items", outcomes.len());
                 all(&JobError::ResultLost(what), items)
             }
+            Ok(outcomes) => outcomes,
             Err(error) => all(&error, items),
         };
         *rest = outcomes.into();

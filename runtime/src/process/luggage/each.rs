@@ -5,7 +5,7 @@
 //! ```
 
 use super::{
-    super::{packet::Packet, panic},
+    super::{packet::Packet, panic::Catcher},
     Bag, DecodeError, EncodeError, Opened, guarded, pack,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,9 +20,10 @@ pub(crate) fn encode_each<T: Serialize>(
     instead: impl Fn(String) -> T,
 ) -> Result<Packet, EncodeError> {
     let opened = Opened::new(Bag::Packing { descriptors: Vec::new(), problem: None });
+    let catcher = Catcher::new();
     for value in values {
         let (start, count) = (bytes.len(), Bag::count());
-        let appended = match panic::catch(|| append(&mut bytes, &value)) {
+        let appended = match catcher.catch(|| append(&mut bytes, &value)) {
             Ok(appended) => appended.map_err(|error| Bag::take_problem().unwrap_or(error)),
             Err(panic) => Err(panic.to_string()),
         };
@@ -70,11 +71,12 @@ pub(crate) fn decode_each<T: DeserializeOwned>(
     let Packet { bytes, descriptors } = packet;
     let descriptors = descriptors.into_iter().map(Some).collect();
     let _opened = Opened::new(Bag::Unpacking { descriptors, problem: None });
+    let catcher = Catcher::new();
     let (mut values, mut rest) = (Vec::new(), bytes.get(offset..).ok_or_else(cut)?);
     while let Some((length, behind)) = rest.split_first_chunk::<LENGTH_BYTES>() {
         let (value, behind) =
             behind.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut)?;
-        let decoded = match panic::catch(|| guarded::from_bytes(value)) {
+        let decoded = match catcher.catch(|| guarded::from_bytes(value)) {
             Ok(decoded) => decoded.map_err(|error| Bag::take_problem().unwrap_or(error)),
             Err(panic) => Err(panic.to_string()),
         };

@@ -9,15 +9,16 @@ cd "$(dirname "$0")/.."
 limit=$1
 shift
 # The packages with threads or sockets in them, and the stories; compilers under stress tell us nothing.
-tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io -p runtime-suite --lib --tests "$@")
+tests=(cargo test --quiet -p runtime-sync -p runtime-executor -p runtime-io --lib --tests "$@")
+if [ "$limit" -gt 1 ]; then # a smoke test is without the stories across packages
+    tests+=(-p runtime-suite)
+    cargo build --examples "$@" # which they start
+fi
 # Under stress it is threads that matter, not what the explorer tries on one.
 export EXPLORE_DEPTH=3 EXPLORE_WALKS=50
 # The fault suites are stress of their own, and take longer than all the rest.
 # So do those of processes that are single-stepped, or are programs of their own.
 skips=(-- --skip accepted_programs_run --skip cluster:: --skip faults:: --skip whatever_instruction --skip processes:: --skip storm::)
-# In a smoke test nor those of pools.
-[ "$limit" -gt 1 ] || skips+=(--skip deaths:: --skip ends:: --skip jobs:: --skip limits::)
-cargo build --examples "$@" # which the stories start
 "${tests[@]}" --no-run
 
 hogs=()

@@ -64,6 +64,8 @@
 //! * `tokio::spawn` starts tasks over there, which have to be `Send`; [`spawn`](crate::spawn) starts tasks of ours, which are
 //!   not in tokio. From over there a [`Handle`](crate::Handle) leads back.
 //! * What is done by tokio is not counted against the budget of a poll.
+//! * In greenlets it is for `.await` alone: a call in there that blocks the greenlet switches stacks in the middle of the poll, and
+//!   whoever runs meanwhile is in tokio too.
 //! * While such a future waits, a paused clock stands still, as for a socket: tokio's clock is the real one.
 //! * What a library made may want tokio when it is dropped too (a connection of `sqlx` goes back to its pool by way of a task).
 //!   So let it go in there, or enter a [`TokioContext`] around everything.

@@ -88,11 +88,10 @@ impl<I: Iterator, T: Send + 'static> Map<I, T> {
     /// outcome: one that panics, or cannot be written down, is one result of all, and the others of its chunk go on.
     ///
     /// What happens to the job happens to all its items. A worker that dies takes a whole chunk along, and nobody knows which of
-    /// its items were done: each has [`JobError::WorkerDied`]. What has not begun is cancelled by chunks, and a chunk that has
+    /// its items were done: each has `JobError::WorkerDied`. What has not begun is cancelled by chunks, and a chunk that has
     /// begun is done to its end, also if this is dropped. A pool of processes counts a chunk as one task
-    /// ([`max_tasks_per_child`](super::ProcessPoolBuilder::max_tasks_per_child)), and as one message, of arguments and of
-    /// results: all items of a chunk that is too long for
-    /// [`max_message`](super::ProcessPoolBuilder::max_message), or has too many descriptors, fail.
+    /// (`max_tasks_per_child`), and as one message, of arguments and of results: all items of a chunk that is too long for
+    /// `max_message`, or has too many descriptors, fail.
     ///
     /// ```
     /// use runtime::pool::ThreadPool;

@@ -1,4 +1,4 @@
-//! Many at once: wrk, h2load, and those who connect and stay: as many as `HTTP_CROWD` says.
+//! Many at once: wrk, h2load, and ten thousand who connect and stay.
 
 use super::*;
 use axum::{Router, routing::get};
